@@ -1,0 +1,83 @@
+"""The built-in engine as a server: one per process, started when it is first wanted."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import threading
+from typing import TYPE_CHECKING
+
+from comfy_notebook.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from comfy_notebook.servers.embedded import Engine
+
+LABEL = "built-in engine"
+_REQUIREMENTS = ("aiohttp", "numpy", "av")
+_engine: Engine | None = None
+_lock = threading.Lock()
+
+
+def start() -> str:
+    """Start the engine, if it does not run yet, and return its URL.
+
+    Raises
+    ------
+    MissingExtraError
+        If the packages that it needs are not installed.
+    """
+    global _engine  # noqa: PLW0603 - the process has one
+    with _lock:
+        if _engine is None:
+            missing = _missing()
+            if missing:
+                raise MissingExtraError(
+                    f"The built-in engine needs {', '.join(missing)}.",
+                    hint='Install it: pip install "comfy-notebook[embedded]"',
+                )
+            from comfy_notebook.servers.embedded import Engine
+
+            _engine = Engine.start()
+            atexit.register(stop)
+        return _engine.url
+
+
+def stop() -> None:
+    """Stop the engine if it runs; the files that it made are deleted."""
+    global _engine
+    with _lock:
+        engine, _engine = _engine, None
+    if engine is not None:
+        engine.stop()
+
+
+def why_not(class_types: Collection[str]) -> str | None:
+    """Say why the engine will not do for these node classes unasked; None if it will."""
+    missing = _missing()
+    if missing:
+        return 'it is not installed (pip install "comfy-notebook[embedded]")'
+    from comfy_notebook.servers.embedded import STAND_INS, node_schemas
+
+    lacking = sorted(set(class_types) - set(node_schemas()))
+    if lacking:
+        return f"it does not have {_few(lacking)}"
+    pretended = sorted(STAND_INS.intersection(class_types))
+    if pretended:
+        return f"it has no models, and only abstract stand-ins for {_few(pretended)}"
+    return None
+
+
+def _missing() -> list[str]:
+    missing = []
+    for name in _REQUIREMENTS:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    return missing
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,283 @@
+"""A ComfyUI server as a place to run workflows: ask, upload, submit, cancel, fetch."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from comfy_notebook.errors import MediaError, NodeError, NoServerError, RunCancelledError, ServerError
+from comfy_notebook.results import CANCELLED, COMPLETED, FAILED, ExecuteResult
+from comfy_notebook.servers.downloads import RunFiles
+from comfy_notebook.servers.following import Follower, Run
+from comfy_notebook.servers.http import Api
+from comfy_notebook.servers.outputs import Source, collect, media_of
+from comfy_notebook.servers.refusals import left_out, refusal
+from comfy_notebook.servers.socket import EventSocket, Feed
+from comfy_notebook.workflow.files import FileValue, RemoteFile, ResultFile, named_by_content
+from comfy_notebook.workflow.schema import NodeSchema, read_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from comfy_notebook.errors import ComfyError
+    from comfy_notebook.servers.address import Address
+    from comfy_notebook.workflow.binding import Binding, Schemas
+    from comfy_notebook.workflow.document import Workflow
+
+_LARGEST_FETCH = 512 * 1024 * 1024
+_log = logging.getLogger(__name__)
+
+
+class ComfyUI:
+    """One server, for use on the portal's loop.
+
+    Attributes
+    ----------
+    label
+        What results and footers call it.
+    """
+
+    def __init__(self, address: Address, label: str | None = None) -> None:
+        self.address = address
+        self.label = label or address.url
+        self._api = Api(address)
+        self._socket = EventSocket(address)
+        self._schemas: dict[str, NodeSchema | None] = {}
+        self._uploaded: dict[str, str] = {}
+        self._cleanups: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Close all connections; runs under way are not cancelled on the server."""
+        await self._socket.close()
+        await self._api.close()
+
+    # -- asking --------------------------------------------------------------------------------------
+
+    async def stats(self, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109
+        """Return ``/system_stats``; ``timeout`` in seconds. NoServerError if nobody answers."""
+        return await self._api.system_stats(timeout)
+
+    async def queue(self) -> tuple[list[list[Any]], list[list[Any]]]:
+        """Return (running, pending) items, each ``[number, prompt id, graph, extra data, outputs]``."""
+        return await self._api.queue()
+
+    async def models(self, folder: str) -> list[str]:
+        """Return the model files that the server has in a folder such as "checkpoints"."""
+        names = await self._api.models(folder)
+        if names is None:
+            raise ServerError(f"{self.label} has no folder of models called {folder!r}.")
+        return names
+
+    async def schemas(self, class_types: Iterable[str], *, fresh: bool = False) -> Schemas:
+        """Return what the server says of these node classes; None for those that it lacks.
+
+        What it said once is kept; ``fresh`` asks again, as lists of files and models change.
+        """
+        wanted = [name for name in class_types if fresh or self._schemas.get(name) is None]
+        infos = await asyncio.gather(*(self._api.object_info(name) for name in wanted))
+        for name, info in zip(wanted, infos, strict=True):
+            self._schemas[name] = read_node(name, info) if info is not None else None
+        return self._schemas
+
+    # -- running -------------------------------------------------------------------------------------
+
+    async def upload(self, binding: Binding) -> None:
+        """Upload the binding's files, each content once per server, and put their names in its graph."""
+        names = await asyncio.gather(*(self._upload(file) for file in binding.uploads.values()))
+        for target, name in zip(binding.uploads, names, strict=True):
+            binding.place(target, name)
+        binding.uploads.clear()
+
+    async def execute(
+        self,
+        workflow: Workflow,
+        binding: Binding,
+        *,
+        extra_data: dict[str, Any] | None = None,
+        prefetch: bool = False,
+        watch: Callable[[Run], None] | None = None,
+    ) -> ExecuteResult:
+        """Run a workflow to its end.
+
+        Parameters
+        ----------
+        workflow, binding
+            The workflow, and its graph with values; the files are uploaded.
+        extra_data
+            Goes along with it, e.g. a partner's key.
+        prefetch
+            Fetch each file as soon as it is reported, while the rest still runs.
+        watch
+            Called on the portal's thread after every batch of events.
+
+        Returns
+        -------
+        ExecuteResult
+            Whatever became of the run once the server had accepted it.
+
+        Raises
+        ------
+        ParameterError
+            If the server refuses the workflow.
+        ServerError
+            If it cannot be reached, or its answer to the submit is none.
+        RunLostError
+            If the server forgot the run, or stopped answering.
+        """
+        run = Run(workflow, binding, RunFiles(self._api))
+        client_id, feed = await self._open_feed(run)
+
+        def tell(run: Run) -> None:
+            if prefetch:
+                self._prefetch(run)
+            if watch is not None:
+                watch(run)
+
+        try:
+            feed = await self._submit(run, feed, client_id, extra_data or {})
+            await Follower(self._api, self._socket, run, tell).follow(feed)
+            return self._result(run)
+        except asyncio.CancelledError:
+            self._in_background(self.cancel(run.prompt_id))
+            raise
+        finally:
+            self._socket.unfollow(feed)
+
+    async def cancel(self, prompt_id: str) -> None:
+        """End this run, queued or running, and no one else's; nothing happens if it is over."""
+        await self._api.dequeue(prompt_id)
+        running, _ = await self._api.queue()
+        if any(item[1] == prompt_id for item in running):  # old servers interrupt whatever runs: look first
+            await self._api.interrupt(prompt_id)
+
+    def _result(self, run: Run) -> ExecuteResult:
+        state = run.state
+        status, error = _outcome(run)
+        blocked = [str(data.get("exception_message") or "").strip() for data in state.blocked]
+        return ExecuteResult(
+            status=status,
+            msg=str(error) if error else "",
+            error=error,
+            warnings=[*run.warnings, *blocked],
+            prompt_id=run.prompt_id,
+            duration=run.seconds,
+            server=self.label,
+            outputs=dict(state.outputs),
+            params=dict(run.binding.params),
+            workflow=run.binding.graph,
+            **collect(state.outputs, self._source(run)),
+        )
+
+    def _source(self, run: Run) -> Source:
+        return Source(self.address.url, run.files, run.workflow.outputs, run.state.display_nodes)
+
+    def _prefetch(self, run: Run) -> None:
+        source = self._source(run)
+        for node_id in run.state.outputs.keys() - run.prefetched:
+            run.prefetched.add(node_id)
+            for media in media_of(node_id, run.state.outputs[node_id], source):
+                run.files.begin(media)
+
+    async def _open_feed(self, run: Run) -> tuple[str, Feed]:
+        """Open the socket before anything is sent; without one, the run is followed by asking."""
+        try:
+            client_id = await self._socket.open()
+        except ServerError as error:
+            await self._api.queue_remaining()  # says so if nobody is there at all
+            run.warnings.append(f"{error.message} Progress is not shown, and its end is noticed a little later.")
+            feed = self._socket.follow(run.prompt_id)
+            feed.adrift = True
+            return run.prompt_id, feed  # an id that no one listens under: outputs of cached nodes need one
+        return client_id, self._socket.follow(run.prompt_id)
+
+    async def _submit(self, run: Run, feed: Feed, client_id: str, extra_data: dict[str, Any]) -> Feed:
+        body = {"prompt": run.binding.graph, "prompt_id": run.prompt_id, "client_id": client_id}
+        run.began = time.monotonic()
+        try:
+            status, answer = await self._api.submit(body | ({"extra_data": extra_data} if extra_data else {}))
+        except NoServerError:
+            raise
+        except ServerError as error:
+            if error.status is not None or not await self._knows(run.prompt_id):
+                raise
+            return feed  # the answer was lost, the run was not
+        if status != 200:
+            raise refusal(answer, run.workflow)
+        run.warnings += left_out(answer.get("node_errors") or {}, run.workflow)
+        given = str(answer.get("prompt_id") or run.prompt_id)
+        if given == run.prompt_id:
+            return feed
+        self._socket.unfollow(feed)  # a server before 0.3.45 chooses the id itself
+        run.prompt_id = given
+        return self._socket.follow(given)
+
+    async def _knows(self, prompt_id: str) -> bool:
+        """Whether the server has a run of this id, so that one with an unknown fate is not taken for unsent."""
+        running, pending = await self._api.queue()
+        queued = any(item[1] == prompt_id for item in [*running, *pending])
+        return queued or await self._api.history(prompt_id) is not None
+
+    def _in_background(self, work: Any) -> None:
+        task = asyncio.ensure_future(_report(work))
+        self._cleanups.add(task)
+        task.add_done_callback(self._cleanups.discard)
+
+    # -- files ---------------------------------------------------------------------------------------
+
+    async def _upload(self, file: FileValue) -> str:
+        name, content = file.name, await self._content(file)
+        if name == "view":  # a ComfyUI's URL, whose path does not name the file
+            name = named_by_content(content).name
+        digest = hashlib.sha256(content + name.encode()).hexdigest()
+        if digest not in self._uploaded:
+            self._uploaded[digest] = await self._api.upload(name, content)
+        return self._uploaded[digest]
+
+    async def _content(self, file: FileValue) -> bytes:
+        if isinstance(file, ResultFile):
+            return await file.media.abytes()
+        if isinstance(file, RemoteFile):
+            return await _fetch(file.url)
+        return await asyncio.to_thread(file.read)
+
+
+def _outcome(run: Run) -> tuple[str, ComfyError | None]:
+    state = run.state
+    if state.verdict == COMPLETED:
+        return COMPLETED, None
+    if state.verdict == CANCELLED or state.failure is None:
+        return CANCELLED, RunCancelledError("The run was interrupted on the server.")
+    node_id = str(state.failure.get("node_id") or "")
+    return FAILED, NodeError.from_message(state.failure, run.workflow.title(node_id))
+
+
+async def _report(work: Any) -> None:
+    try:
+        await work
+    except ServerError as error:
+        _log.warning("a run could not be cancelled: %s", error)
+
+
+async def _fetch(url: str) -> bytes:
+    """Fetch a file from elsewhere, without credentials."""
+    import httpx
+
+    content = bytearray()
+    try:
+        async with (
+            httpx.AsyncClient(follow_redirects=True, timeout=60.0) as client,
+            client.stream("GET", url) as response,
+        ):
+            response.raise_for_status()
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > _LARGEST_FETCH:
+                    raise MediaError(f"{url} is larger than {_LARGEST_FETCH >> 20} MB.")
+    except httpx.HTTPStatusError as error:
+        raise MediaError(f"{url} answered {error.response.status_code}.") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise MediaError(f"{url} cannot be fetched: {error or type(error).__name__}.") from error
+    return bytes(content)

@@ -1,0 +1,155 @@
+"""Follows one run from its submission to its end.
+
+The run's id is ours, chosen before it is sent, and its feed is open before that, so that no event finds nobody
+waiting. It is over when the server says so. Where events may be missing, or none came for long, the server's
+queue and history are asked; a run that neither of them knows is lost. So no run waits without an end while the
+server answers, and none is sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from comfy_notebook.errors import NoServerError, RunLostError, ServerError
+from comfy_notebook.servers.progress import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from comfy_notebook.servers.downloads import RunFiles
+    from comfy_notebook.servers.http import Api
+    from comfy_notebook.servers.socket import EventSocket, Feed
+    from comfy_notebook.workflow.binding import Binding
+    from comfy_notebook.workflow.document import Workflow
+
+QUIET_SECONDS = 30.0  # without an event, after which the server is asked
+GRACE_SECONDS = 2.0  # for the end to be announced, once the outcome is known
+BLIND_SECONDS = (0.1, 2.0)  # first and longest pause between questions where there are no events
+AWAY_SECONDS = 60.0  # for a server that stopped answering to come back
+
+
+@dataclass(slots=True)
+class Run:
+    """One run on its way: what was sent, and how far it is.
+
+    Attributes
+    ----------
+    began
+        The monotonic time at which it was sent, in seconds.
+    files
+        Where its media come from.
+    warnings
+        What a user should know though the run goes on.
+    prefetched
+        The nodes whose files are on their way already.
+    """
+
+    workflow: Workflow
+    binding: Binding
+    files: RunFiles
+    prompt_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    state: RunState = field(default_factory=RunState)
+    warnings: list[str] = field(default_factory=list)
+    prefetched: set[str] = field(default_factory=set)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """From submit to last output, or until now."""
+        return (self.state.last_output or time.monotonic()) - self.began
+
+    @property
+    def progress(self) -> float:
+        """How much of the workflow is done, 0 to 1: nodes done or cached, and the fraction of those that run."""
+        nodes = self.workflow.graph
+        done = sum(1.0 if node in self.state.cached else self.state.fractions.get(node, 0.0) for node in nodes)
+        return done / len(nodes) if nodes else 1.0
+
+    def title(self, node_id: str | None) -> str:
+        """Return a node's title as users know it, else its class, else ""."""
+        node = self.workflow.graph.get(node_id or "", {})
+        return self.workflow.title(node_id or "") or str(node.get("class_type") or "")
+
+
+class Follower:
+    """Brings a run's state up to date until it is over."""
+
+    def __init__(self, api: Api, socket: EventSocket, run: Run, watch: Callable[[Run], None] | None) -> None:
+        self._api = api
+        self._socket = socket
+        self._run = run
+        self._watch = watch
+        self._pause = BLIND_SECONDS[0]
+        self._away_since: float | None = None
+
+    async def follow(self, feed: Feed) -> None:
+        """Return once the run is over and its outputs are known.
+
+        Raises
+        ------
+        RunLostError
+            If the server no longer knows the run, or stopped answering for good.
+        """
+        state = self._run.state
+        while not state.over:
+            events = await feed.take(self._patience(feed))
+            for event in events:
+                state.apply(event)
+            if events and self._watch is not None:
+                self._watch(self._run)
+            if not events or feed.adrift:
+                await self._ask(feed)
+        if feed.adrift or not state.started or state.verdict is None:
+            await self._read_history()
+
+    def _patience(self, feed: Feed) -> float:
+        if feed.adrift:
+            self._pause = min(self._pause * 1.5, BLIND_SECONDS[1])
+            return self._pause
+        return GRACE_SECONDS if self._run.state.verdict else QUIET_SECONDS
+
+    async def _ask(self, feed: Feed) -> None:
+        """Ask the server how the run stands; bear with one that is away for a while."""
+        try:
+            await self._settle()
+            self._away_since = None
+        except ServerError as error:
+            now = time.monotonic()
+            self._away_since = self._away_since or now
+            if now - self._away_since > AWAY_SECONDS:
+                raise RunLostError(f"The server stopped answering while it ran this: {error.message}") from error
+        if feed.adrift and not self._run.state.over:
+            with contextlib.suppress(ServerError):
+                await self._socket.open()  # for its word that the queue changed
+
+    async def _settle(self) -> None:
+        """Read the queue, then the history, in which a run that left the queue appears a moment later."""
+        run = self._run
+        for _ in range(3):
+            running, pending = await self._api.queue()
+            if any(item[1] == run.prompt_id for item in [*running, *pending]):
+                return
+            entry = await self._api.history(run.prompt_id)
+            if entry is not None:
+                run.state.read_history(entry)
+                return
+            await asyncio.sleep(BLIND_SECONDS[0])
+        if run.state.verdict is not None:  # we saw its end; only its history is gone
+            run.state.over = True
+            return
+        raise RunLostError(
+            "The server no longer knows this run: it was restarted, or someone took the run out of the queue.",
+            hint="It was not sent again; run the cell again if you want it.",
+        )
+
+    async def _read_history(self) -> None:
+        """Take the outputs from the history, because some events may have been missed."""
+        with contextlib.suppress(NoServerError):
+            entry = await self._api.history(self._run.prompt_id)
+            if entry is not None:
+                self._run.state.read_history(entry)

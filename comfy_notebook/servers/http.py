@@ -1,0 +1,189 @@
+"""ComfyUI's HTTP interface, one method a route; every failure becomes a sentence a user can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+
+from comfy_notebook.errors import NoServerError, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from comfy_notebook.servers.address import Address
+
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0, pool=None)
+# Few enough that many runs at once share warm connections, instead of opening one each.
+_LIMITS = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=30.0)
+_OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
+
+
+class Api:
+    """The routes of one server. To be used on one event loop only.
+
+    Every method raises NoServerError if nobody answers, and ServerError if the answer is not ComfyUI's.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._client = httpx.AsyncClient(
+            headers=dict(address.headers),
+            timeout=_TIMEOUT,
+            limits=_LIMITS,
+            follow_redirects=False,  # the headers hold credentials for this origin
+            trust_env=not address.is_loopback,
+            verify=address.tls() or False,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def system_stats(self, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109
+        """``GET /system_stats``: versions, devices and memory; ``timeout`` in seconds."""
+        answer = await self._get("/system_stats", timeout=timeout)
+        if "system" not in answer:
+            raise self._strange("answers, but not as a ComfyUI does")
+        return answer
+
+    async def object_info(self, class_type: str) -> dict[str, Any] | None:
+        """``GET /object_info/CLASS``: what a node class takes and gives; None if the server lacks it."""
+        answer = await self._get(f"/object_info/{quote(class_type, safe='')}")
+        info = answer.get(class_type)
+        return info if isinstance(info, dict) else None
+
+    async def models(self, folder: str) -> list[str] | None:
+        """``GET /models/FOLDER``: names of model files; None if there is no such folder."""
+        response = await self._send("GET", f"/models/{quote(folder, safe='')}")
+        return None if response.status_code == _NOT_FOUND else list(self._json(response))
+
+    async def submit(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """``POST /prompt``: return (status, answer) for 200, and for 400 with its reasons."""
+        response = await self._send("POST", "/prompt", json=body)
+        if response.status_code == _BAD_REQUEST:
+            try:
+                return _BAD_REQUEST, dict(response.json())
+            except ValueError:
+                raise self._bad_status(response) from None
+        return _OK, self._json(response)
+
+    async def queue(self) -> tuple[list[list[Any]], list[list[Any]]]:
+        """``GET /queue``: (running, pending), the pending in the order in which they will run."""
+        answer = await self._get("/queue")
+        pending = sorted(answer.get("queue_pending", ()), key=lambda item: (item[0], str(item[1])))
+        return list(answer.get("queue_running", ())), pending
+
+    async def queue_remaining(self) -> int:
+        """``GET /prompt``: how many runs are queued or running."""
+        answer = await self._get("/prompt")
+        return int(answer["exec_info"]["queue_remaining"])
+
+    async def history(self, prompt_id: str) -> dict[str, Any] | None:
+        """``GET /history/ID``: a run that is over, or None."""
+        answer = await self._get(f"/history/{quote(prompt_id, safe='')}")
+        entry = answer.get(prompt_id)
+        return entry if isinstance(entry, dict) else None
+
+    async def dequeue(self, prompt_id: str) -> None:
+        """``POST /queue``: take a run out of the queue, if it is still in it."""
+        self._check(await self._send("POST", "/queue", json={"delete": [prompt_id]}))
+
+    async def interrupt(self, prompt_id: str) -> None:
+        """``POST /interrupt``: interrupt this run. Servers before 0.3.57 interrupt whatever runs."""
+        self._check(await self._send("POST", "/interrupt", json={"prompt_id": prompt_id}))
+
+    async def upload(self, name: str, content: bytes) -> str:
+        """``POST /upload/image`` (any kind of file): return the name that the server gave it."""
+        response = await self._send("POST", "/upload/image", files={"image": (name, content)})
+        answer = self._json(response)
+        subfolder = answer.get("subfolder")
+        return f"{subfolder}/{answer['name']}" if subfolder else str(answer["name"])
+
+    async def download(self, url: str) -> AsyncIterator[bytes]:
+        """``GET`` a file of this server, piece by piece; ServerError with ``status`` 404 if it is gone."""
+        try:
+            async with self._client.stream("GET", url) as response:
+                self._check(response)
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise self._transport_error(error) from error
+
+    async def _get(self, route: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109
+        answer = self._json(await self._send("GET", route, timeout=timeout))
+        if not isinstance(answer, dict):
+            raise self._strange(f"answers {route} with a {type(answer).__name__}")
+        return answer
+
+    async def _send(self, method: str, route: str, **request: Any) -> httpx.Response:
+        if request.get("timeout", ...) is None:
+            del request["timeout"]
+        try:
+            return await self._client.request(method, self.address.url + route, **request)
+        except httpx.HTTPError as error:
+            raise self._transport_error(error) from error
+
+    def _json(self, response: httpx.Response) -> Any:
+        self._check(response)
+        try:
+            return response.json()
+        except ValueError:
+            kind = response.headers.get("content-type", "no content type").partition(";")[0]
+            raise self._strange(f"answers {response.request.url.path} with {kind}, not with JSON") from None
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.status_code >= 300:
+            raise self._bad_status(response)
+
+    def _transport_error(self, error: httpx.HTTPError) -> ServerError:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return unreachable(self.address.url)
+        if isinstance(error, httpx.TimeoutException):
+            return ServerError(f"{self.address.url} did not answer within {_TIMEOUT.read:.0f} s.")
+        return ServerError(f"The connection to {self.address.url} broke: {error or type(error).__name__}.")
+
+    def _bad_status(self, response: httpx.Response) -> ServerError:
+        status = response.status_code
+        error = ServerError(
+            f"{self.address.url} answered {response.request.method} {response.request.url.path} with "
+            f"{status} {response.reason_phrase}.",
+            hint=_HINTS.get(status),
+        )
+        error.status = status
+        return error
+
+    def _strange(self, what: str) -> ServerError:
+        return ServerError(
+            f"{self.address.url} {what}.",
+            hint="Is this the address of a ComfyUI, and not of a login page or of something else?",
+        )
+
+
+_LOGIN = "The server wants a login: give api_key or cookies (COMFYUI_API_KEY, COMFYUI_COOKIES)."
+_BUSY = "The server is busy or starting; try again in a moment."
+_HINTS = {
+    301: "The address has moved; use the new one.",
+    302: _LOGIN,
+    303: _LOGIN,
+    307: _LOGIN,
+    308: "The address has moved; use the new one.",
+    401: _LOGIN,
+    403: _LOGIN,
+    404: "Is this the address of a ComfyUI? A prefix in the URL, like /proxy/8188, must be given, too.",
+    413: "It is larger than the server takes; ComfyUI's option --max-upload-size (in MB, 100 by default) raises that.",
+    429: _BUSY,
+    502: "Something in front of ComfyUI answers, but ComfyUI does not: has it been started?",
+    503: _BUSY,
+    504: _BUSY,
+}
+
+
+def unreachable(url: str) -> NoServerError:
+    """Say that nobody answers, and the three ways on."""
+    return NoServerError(
+        f"No ComfyUI answers at {url}.",
+        hint="Start ComfyUI there (python main.py), or name another server (%comfy use URL, or COMFYUI_BASE_URL), "
+        'or use the built-in engine (%comfy use embedded, or ComfyKit("embedded")).',
+    )

@@ -1,0 +1,135 @@
+"""How far a run is, from its events: a state that any order of events leaves sound."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from comfy_notebook.servers.events import (
+    Cached,
+    Ended,
+    Event,
+    Executed,
+    Executing,
+    Failed,
+    Interrupted,
+    NodeProgress,
+    NodeStates,
+    Preview,
+    Started,
+    Succeeded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BLOCKED = "ExecutionBlocked"
+
+
+@dataclass(slots=True)
+class RunState:
+    """What is known of a run. ``apply`` takes one event; nothing else changes it, save ``read_history``.
+
+    Attributes
+    ----------
+    outputs
+        Node id → the node's output as the server reports it, in the order in which they came.
+    display_nodes
+        Node id as run → id in the workflow, for nodes that a node expanded to.
+    fractions
+        Node id → how much of it is done, 0 to 1, of every node that began.
+    failure
+        The data of the message that reported a node's exception.
+    blocked
+        Messages of nodes that were kept from running on purpose.
+    verdict
+        "completed", "failed" or "cancelled" once it is known.
+    over
+        Whether the server has said that the run has ended.
+    """
+
+    outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    display_nodes: dict[str, str] = field(default_factory=dict)
+    fractions: dict[str, float] = field(default_factory=dict)
+    cached: frozenset[str] = frozenset()
+    current: str | None = None
+    step: tuple[float, float] | None = None
+    preview: Preview | None = None
+    started: bool = False
+    failure: Mapping[str, Any] | None = None
+    blocked: list[Mapping[str, Any]] = field(default_factory=list)
+    verdict: str | None = None
+    over: bool = False
+    last_output: float | None = None
+
+    def apply(self, event: Event) -> None:  # noqa: C901 - one case a kind of event
+        """Take one event into account."""
+        match event:
+            case Started():
+                self.started = True
+            case Cached(nodes=nodes):
+                self.cached = frozenset(nodes)
+            case Executing(node=node, display_node=display):
+                self._begin(node, display)
+            case NodeProgress(node=node, value=value, maximum=maximum):
+                self.step = (value, maximum)
+                self.fractions[node] = value / maximum if maximum else 0.0
+            case NodeStates(nodes=nodes):
+                self._take_states(nodes)
+            case Executed(node=node, display_node=display, output=output):
+                self._take_output(node, display, output)
+            case Preview():
+                self.preview = event
+            case Failed(data=data):
+                self._take_failure(data)
+            case Interrupted():
+                self.verdict = "cancelled"
+            case Succeeded():
+                self.verdict = self.verdict or "completed"
+            case Ended():
+                self.over = True
+
+    def read_history(self, entry: Mapping[str, Any]) -> None:
+        """Take the outputs and the end from a run's entry in the server's history, which is the truth."""
+        outputs = entry.get("outputs")
+        meta = entry.get("meta")
+        self.outputs = dict(outputs) if isinstance(outputs, dict) else {}
+        for node, about in meta.items() if isinstance(meta, dict) else ():
+            self.display_nodes[node] = str(about.get("display_node") or node)
+        status = entry.get("status")
+        status = status if isinstance(status, dict) else {}
+        for kind, data in status.get("messages") or ():
+            if kind == "execution_error":
+                self._take_failure(data)
+            elif kind == "execution_interrupted":
+                self.verdict = "cancelled"
+        if self.verdict is None:
+            self.verdict = "failed" if status.get("status_str") == "error" else "completed"
+        self.over = True
+
+    def _begin(self, node: str, display: str) -> None:
+        if display != node:
+            self.display_nodes[node] = display
+        if self.current != display:
+            self.current, self.step, self.preview = display, None, None
+        self.fractions.setdefault(node, 0.0)
+
+    def _take_states(self, nodes: Mapping[str, tuple[str, float, float, str]]) -> None:
+        for node, (state, value, maximum, display) in nodes.items():
+            if display != node:
+                self.display_nodes[node] = display
+            self.fractions[node] = 1.0 if state == "finished" else (value / maximum if maximum else 0.0)
+
+    def _take_output(self, node: str, display: str, output: Mapping[str, Any]) -> None:
+        if display != node:
+            self.display_nodes[node] = display
+        self.outputs[node] = output
+        self.fractions[node] = 1.0
+        self.last_output = time.monotonic()
+
+    def _take_failure(self, data: Mapping[str, Any]) -> None:
+        if data.get("exception_type") == _BLOCKED:
+            self.blocked.append(data)
+        else:
+            self.failure, self.verdict = data, "failed"

@@ -1,0 +1,204 @@
+"""One WebSocket to one server, and which of its events belong to which run.
+
+Invariants: each connection has a client id of its own, because two sockets with one id go deaf. The reader
+never waits on anyone: events go into feeds without bound, and those of unknown runs are kept for a while,
+because a run's first events may come before the answer that names it. When a connection ends, every feed is
+told, and its run asks the server how it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections import deque
+from typing import TYPE_CHECKING
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from comfy_notebook.errors import ServerError
+from comfy_notebook.servers.events import (
+    Ended,
+    Event,
+    Executing,
+    Preview,
+    QueueStatus,
+    Started,
+    read_binary,
+    read_text,
+)
+
+if TYPE_CHECKING:
+    from comfy_notebook.servers.address import Address
+
+_OPEN_SECONDS = 10.0
+_PING_SECONDS, _PONG_SECONDS = 20.0, 60.0  # a server that loads a model may not answer for long
+_KEPT_EVENTS, _KEPT_SECONDS = 2_000, 60.0
+_FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+
+
+class Feed:
+    """The events of one run, in the order in which they came.
+
+    ``adrift`` is true once events may be missing: the connection under which the run was sent is gone.
+    """
+
+    def __init__(self, prompt_id: str) -> None:
+        self.prompt_id = prompt_id
+        self.adrift = False
+        self._events: deque[Event] = deque()
+        self._news = asyncio.Event()
+
+    def put(self, event: Event) -> None:
+        """Add an event."""
+        self._events.append(event)
+        self._news.set()
+
+    def wake(self) -> None:
+        """Make ``take`` return, because something may have happened that has no event."""
+        self._news.set()
+
+    async def take(self, timeout: float) -> list[Event]:  # noqa: ASYNC109
+        """Wait for events, ``timeout`` seconds at most, and return all that are there; perhaps none."""
+        if not self._news.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._news.wait()
+        self._news.clear()
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+
+class _NoRedirect(connect):
+    """Follows no redirect: the headers hold credentials for one origin."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class EventSocket:
+    """The WebSocket of one server, opened when it is first needed and again when it was lost."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._connection: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._client_id = ""
+        self._opening = asyncio.Lock()
+        self._feeds: dict[str, Feed] = {}
+        self._unclaimed: deque[tuple[float, Event]] = deque(maxlen=_KEPT_EVENTS)
+        self._running: str | None = None
+
+    async def open(self) -> str:
+        """Connect if need be, and return the client id to submit under.
+
+        Raises
+        ------
+        ServerError
+            If there is no WebSocket to be had.
+        """
+        async with self._opening:
+            if self._connection is None:
+                await self._connect()
+            return self._client_id
+
+    def follow(self, prompt_id: str) -> Feed:
+        """Begin to collect a run's events, with those that came already."""
+        feed = self._feeds[prompt_id] = Feed(prompt_id)
+        kept = [entry for entry in self._unclaimed if entry[1].prompt_id == prompt_id]
+        for entry in kept:
+            self._unclaimed.remove(entry)
+            feed.put(entry[1])
+        return feed
+
+    def unfollow(self, feed: Feed) -> None:
+        """Stop collecting."""
+        self._feeds.pop(feed.prompt_id, None)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _connect(self) -> None:
+        client_id = uuid.uuid4().hex
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                connection = await _NoRedirect(
+                    f"{self._address.socket_url}/ws?clientId={client_id}",
+                    additional_headers=self._address.headers,
+                    ssl=self._address.tls(),
+                    proxy=None if self._address.is_loopback else True,
+                    compression=None,  # pictures do not shrink, and the rest is small
+                    max_size=None,
+                    ping_interval=_PING_SECONDS,
+                    ping_timeout=_PONG_SECONDS,
+                    close_timeout=1.0,
+                )
+                await connection.send(_FLAGS)  # has to be the first message, or it is ignored
+                self._dispatch(await connection.recv())  # the status: from here on no event is missed
+        except (OSError, TimeoutError, WebSocketException) as error:
+            raise ServerError(
+                f"{self._address.url} answers, but its WebSocket does not open: {error or type(error).__name__}.",
+                hint="Does something in front of ComfyUI let WebSockets through?",
+            ) from error
+        self._connection, self._client_id = connection, client_id
+        self._reader = asyncio.create_task(self._read(connection))
+
+    async def _read(self, connection: ClientConnection) -> None:
+        try:
+            async for frame in connection:
+                self._dispatch(frame)
+        except ConnectionClosed:
+            pass  # told to the feeds below, as an orderly end is
+        finally:
+            self._connection = None
+            for feed in self._feeds.values():
+                feed.adrift = True
+                feed.wake()
+            await connection.close()
+
+    def _dispatch(self, frame: str | bytes) -> None:
+        event = read_text(frame) if isinstance(frame, str) else read_binary(frame)
+        if isinstance(event, QueueStatus):
+            self._wake_adrift()
+        elif isinstance(event, Preview) and event.prompt_id is None:
+            self._deliver_unnamed(event)
+        elif event is not None and event.prompt_id is not None:
+            self._note_running(event, event.prompt_id)
+            self._deliver(event, event.prompt_id)
+
+    def _deliver(self, event: Event, prompt_id: str) -> None:
+        feed = self._feeds.get(prompt_id)
+        if feed is not None:
+            feed.put(event)
+            return
+        now = time.monotonic()
+        while self._unclaimed and now - self._unclaimed[0][0] > _KEPT_SECONDS:
+            self._unclaimed.popleft()
+        if not isinstance(event, Preview):
+            self._unclaimed.append((now, event))
+
+    def _deliver_unnamed(self, event: Preview) -> None:
+        """Deliver a preview of old, which does not say of which run it is: it is of the one that runs."""
+        feed = self._feeds.get(self._running or "")
+        if feed is not None:
+            feed.put(event)
+
+    def _note_running(self, event: Event, prompt_id: str) -> None:
+        if isinstance(event, Started | Executing):
+            self._running = prompt_id
+        elif isinstance(event, Ended) and self._running == prompt_id:
+            self._running = None
+
+    def _wake_adrift(self) -> None:
+        """Wake runs whose events go elsewhere: the queue changed, so one of them may be over."""
+        for feed in self._feeds.values():
+            if feed.adrift:
+                feed.wake()
