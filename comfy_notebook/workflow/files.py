@@ -151,19 +151,9 @@ def _is_file(name: str) -> bool:
 
 
 def _png(image: Any) -> bytes:
-    out = io.BytesIO()
-    if image.mode in (
-        "CMYK",
-        "YCbCr",
-        "LAB",
-        "HSV",
-        "F",
-        "RGBX",
-        "PA",
-        "La",
-        "RGBa",
-    ):  # what PNG does not hold
+    if image.mode not in ("1", "L", "LA", "I;16", "P", "RGB", "RGBA"):  # what PNG holds
         image = image.convert("RGBA" if image.mode in ("PA", "La", "RGBa") else "RGB")
+    out = io.BytesIO()
     image.save(out, "PNG", compress_level=1)
     return out.getvalue()
 

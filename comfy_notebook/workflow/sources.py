@@ -46,12 +46,13 @@ def load(source: str | Path | Mapping[str, Any] | Workflow) -> Workflow:
     if text.startswith(("http://", "https://")):
         name = unquote(urlsplit(text).path.rpartition("/")[2]) or "the workflow"
         return _workflow(_parse(_fetch(text), text), name)
-    path = Path(source if isinstance(source, Path) else text).expanduser()
-    return _workflow(_parse(_read(path), str(path)), path.name)
+    path = Path(text)
+    return _workflow(_parse(_read(path), text), path.name)
 
 
 def _read(path: Path) -> bytes:
     try:
+        path = path.expanduser()
         if path.stat().st_size > _LARGEST:
             raise WorkflowError(f"{path} is larger than {_LARGEST >> 20} MB: it cannot be a workflow.")
         return path.read_bytes()
@@ -59,6 +60,8 @@ def _read(path: Path) -> bytes:
         raise _missing(path) from None
     except OSError as error:
         raise WorkflowError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, RuntimeError) as error:  # a NUL in the name, an unknown ~user
+        raise WorkflowError(f"{str(path)!r} cannot be the name of a file: {error}.") from None
 
 
 def _missing(path: Path) -> WorkflowError:

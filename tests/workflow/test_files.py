@@ -51,7 +51,7 @@ def test_bytes_are_named_by_what_they_are():
     assert as_file(b"whatever").name.endswith(".bin")
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1", "I;16", "F", "LA"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1", "I;16", "I", "F", "LA"])
 def test_a_pil_image_of_any_mode(mode):
     assert picture(as_file(Image.new(mode, (5, 3)))).size == (5, 3)
 
