@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from comfy_notebook import settings
 from comfy_notebook.errors import ComfyError
 from comfy_notebook.results import ExecuteResult
-from comfy_notebook.servers.connections import choose
+from comfy_notebook.servers.address import shown
 from comfy_notebook.servers.portal import portal
 from comfy_notebook.workflow.binding import Binding, bind
 from comfy_notebook.workflow.sources import load
@@ -142,7 +142,7 @@ class ComfyKit:
         self.close()
 
     def __repr__(self) -> str:
-        return f"ComfyKit({self._wanted or ''!r})"
+        return f"ComfyKit({shown(self._wanted or '')!r})"
 
     # -- the way of one run, on the portal's loop ------------------------------------------------------
 
@@ -181,6 +181,8 @@ class ComfyKit:
         return load(source) if isinstance(source, dict) else await asyncio.to_thread(load, source)
 
     async def _choose(self, workflow: Workflow | None) -> tuple[ComfyUI, str]:
+        from comfy_notebook.servers.connections import choose
+
         class_types = workflow.class_types if workflow else set()
         server, note = await choose(self._wanted, self._api_key, self._cookies, class_types)
         if note and note not in self._said:

@@ -76,6 +76,13 @@ class Address:
         return ssl.create_default_context() if self.url.startswith("https") else None
 
 
+def shown(url: str) -> str:
+    """Return a URL as it may be shown: without user and password."""
+    scheme, separator, rest = url.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def read_cookies(text: str) -> str:
     """Return cookies as a ``Cookie`` header.
 
@@ -107,7 +114,6 @@ def _fetch_cookies(url: str) -> str:
 
 def _split(url: str) -> SplitResult:
     """Split an address; what it says of a bad one leaves out user and password."""
-    shown = url.rpartition("@")[2]
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -115,7 +121,7 @@ def _split(url: str) -> SplitResult:
         usable = False
     if not usable:
         raise ServerError(
-            f"{shown!r} is not the address of a server.",
+            f"{shown(url)!r} is not the address of a server.",
             hint='Give a URL like "http://127.0.0.1:8188", or "embedded" for the built-in engine.',
         )
     return parts

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 import uuid
 from collections import deque
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _OPEN_SECONDS = 10.0
 _PING_SECONDS, _PONG_SECONDS = 20.0, 60.0  # a server that loads a model may not answer for long
 _KEPT_EVENTS, _KEPT_SECONDS = 2_000, 60.0
+_frames_log = logging.getLogger(f"{__name__}.frames")
+_frames_log.setLevel(logging.INFO)  # at DEBUG, the library writes the headers down, and with them credentials
 _FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 
 
@@ -135,6 +138,7 @@ class EventSocket:
                     additional_headers=self._address.headers,
                     ssl=self._address.tls(),
                     proxy=None if self._address.is_loopback else True,
+                    logger=_frames_log,
                     compression=None,  # pictures do not shrink, and the rest is small
                     max_size=None,
                     ping_interval=_PING_SECONDS,

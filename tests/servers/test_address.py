@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from comfy_notebook.errors import ServerError
-from comfy_notebook.servers.address import Address, read_cookies
+from comfy_notebook.servers.address import Address, read_cookies, shown
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,20 @@ def test_credentials_are_headers_and_never_shown():
     }
     assert "hidden" not in repr(address)
     assert "s%20ecret" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "visible"),
+    [
+        ("http://ann:pw@host:1/a@b", "http://host:1/a@b"),
+        ("ann:p@w@host", "host"),
+        ("http://host/x", "http://host/x"),
+        ("embedded", "embedded"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_user_and_password(url, visible):
+    assert shown(url) == visible
 
 
 def test_a_key_is_a_bearer_token():
