@@ -1,0 +1,1 @@
+"""How comfy_notebook looks and feels in IPython and Jupyter."""

@@ -1,0 +1,130 @@
+"""Completes ``%comfy`` and ``%%comfy`` with Tab: files and options on the line, parameter names in the body."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+from comfy_notebook.errors import ComfyError
+from comfy_notebook.workflow.sources import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from IPython.core.completer import MatcherAPIv2, SimpleMatcherResult
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from comfy_notebook.workflow.document import Workflow
+
+_OPTIONS = ("--out", "--server", "--quiet", "--no-raise", "-o", "-s", "-q")
+_COMMANDS = ("use", "run", "doctor", "status")
+_CELL = re.compile(r"\s*%%comfy\b(.*)")
+_LINE = re.compile(r"\s*%comfy\s+(.*)")
+_NAME_BEGINS = re.compile(r"\s*([\w.]*)$")
+_log = logging.getLogger(__name__)
+
+
+class Completer:
+    """Our matcher in IPython's completer, whose interface is provisional: nothing here may fail loudly."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._workflows: dict[Path, tuple[float, Workflow]] = {}
+        self._matcher = self._make_matcher()
+
+    def install(self) -> None:
+        """Begin to complete."""
+        self._shell.Completer.custom_matchers.append(self._matcher)
+
+    def remove(self) -> None:
+        """Stop completing."""
+        self._shell.Completer.custom_matchers.remove(self._matcher)
+
+    def _make_matcher(self) -> MatcherAPIv2:
+        @context_matcher(identifier="comfy_notebook")
+        def match(context: CompletionContext) -> SimpleMatcherResult:
+            try:
+                completions = list(self._completions(context))
+            except Exception:  # noqa: BLE001 - whatever it is, a traceback at a press of Tab is worse
+                _log.debug("completion failed", exc_info=True)
+                completions = []
+            on_line = context.cursor_line == 0
+            return {"completions": completions, "suppress": bool(completions) and on_line}
+
+        matcher: MatcherAPIv2 = match
+        return matcher
+
+    def _completions(self, context: CompletionContext) -> Iterator[SimpleCompletion]:
+        first = context.full_text.split("\n", 1)[0]
+        cell = _CELL.match(first)
+        if cell and context.cursor_line > 0:
+            yield from self._parameters(cell[1], context.text_until_cursor)
+        elif cell:
+            yield from self._arguments(context)
+        elif line := _LINE.match(context.text_until_cursor):
+            command, space, _ = line[1].partition(" ")
+            if not space:
+                yield from _beginning(context.token, _COMMANDS, "command")
+            elif command == "run":
+                yield from self._arguments(context)
+            elif command == "use":
+                yield from _beginning(context.token, ("embedded", "http://127.0.0.1:8188"), "server")
+
+    def _arguments(self, context: CompletionContext) -> Iterator[SimpleCompletion]:
+        token = context.token
+        before = context.text_until_cursor.removesuffix(token).split()
+        if before and before[-1] in ("-s", "--server"):
+            yield from _beginning(token, ("embedded",), "server")
+        elif before and before[-1] in ("-o", "--out"):
+            return
+        elif token.startswith("-"):
+            yield from _beginning(token, _OPTIONS, "option")
+        else:
+            yield from _files(token)
+
+    def _parameters(self, arguments: str, typed: str) -> Iterator[SimpleCompletion]:
+        begins = _NAME_BEGINS.match(typed)
+        workflow = self._workflow(arguments)
+        if not begins or workflow is None:
+            return
+        for name in workflow.params:
+            if name.startswith(begins[1]) and name.isidentifier():
+                yield SimpleCompletion(f"{name} = ", type="param")
+
+    def _workflow(self, arguments: str) -> Workflow | None:
+        """Return the workflow that the line names; read again only if the file changed."""
+        named = next((word.strip("'\"") for word in arguments.split() if not word.startswith("-")), None)
+        if named is None:
+            return None
+        variable = self._shell.user_ns.get(named)
+        try:
+            if isinstance(variable, dict):
+                return load(variable)
+            path = Path(named).expanduser()
+            changed = path.stat().st_mtime
+            if self._workflows.get(path, (None,))[0] != changed:
+                self._workflows[path] = (changed, load(path))
+            return self._workflows[path][1]
+        except (OSError, ComfyError):
+            return None
+
+
+def _files(token: str) -> Iterator[SimpleCompletion]:
+    """Yield folders and JSON files that begin with what is typed."""
+    folder, _, begins = token.rpartition("/")
+    place = Path(folder or ("/" if token.startswith("/") else ".")).expanduser()
+    prefix = f"{folder}/" if "/" in token else ""
+    for entry in sorted(place.iterdir()) if place.is_dir() else ():
+        hidden = entry.name.startswith(".") and not begins.startswith(".")
+        if entry.name.startswith(begins) and not hidden and (entry.is_dir() or entry.suffix == ".json"):
+            yield SimpleCompletion(f"{prefix}{entry.name}{'/' if entry.is_dir() else ''}", type="path")
+
+
+def _beginning(token: str, words: tuple[str, ...], kind: str) -> Iterator[SimpleCompletion]:
+    for word in words:
+        if word.startswith(token):
+            yield SimpleCompletion(word, type=kind)

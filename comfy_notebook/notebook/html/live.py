@@ -1,0 +1,67 @@
+"""A run on its way as HTML: where it is, how long it takes, and what is in the making."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from comfy_notebook.notebook.html.parts import EMPTY, data_url, page
+
+if TYPE_CHECKING:
+    from comfy_notebook.servers.events import Preview
+    from comfy_notebook.servers.following import Run
+
+_PREVIEW_BYTES = 200_000
+_PREVIEW_WIDTH = 256
+
+
+def live_html(run: Run | None, seconds: float) -> str:
+    """Return the state of a run; ``seconds`` since the cell began. Without a run, it is being prepared."""
+    fraction = run.progress if run else 0.0
+    return page(
+        Markup('<div style="max-width:560px">{}{}</div>').format(_bar(fraction), _line(run, fraction, seconds)),
+        _preview(run.state.preview) if run and run.state.preview else EMPTY,
+    )
+
+
+def live_text(run: Run | None, seconds: float) -> str:
+    """Return the same in one line."""
+    fraction = run.progress if run else 0.0
+    return f"{fraction:.0%} · {_doing(run)} · {seconds:.0f} s"
+
+
+def _bar(fraction: float) -> Markup:
+    return Markup(
+        '<div class="cnb-bar" style="height:6px;background-color:rgba(128,128,128,.25);overflow:hidden">'
+        '<div class="cnb-done" style="height:6px;width:{:.1f}%;background-color:#2196f3"></div></div>'
+    ).format(100 * fraction)
+
+
+def _line(run: Run | None, fraction: float, seconds: float) -> Markup:
+    return Markup(
+        '<div style="display:flex;gap:12px;margin-top:4px"><span style="flex:1">{}</span>'
+        '<span class="cnb-faint">{:.0%}</span><span class="cnb-faint">{:.0f} s</span></div>'
+    ).format(_doing(run), fraction, seconds)
+
+
+def _doing(run: Run | None) -> str:
+    if run is None:
+        return "preparing"
+    state = run.state
+    if state.verdict or state.over:
+        return "finishing"
+    if not state.started:
+        return "in the queue"
+    if state.current is None:
+        return "starting"
+    step = f" · step {state.step[0]:g} of {state.step[1]:g}" if state.step else ""
+    return f"{run.title(state.current) or state.current}{step}"
+
+
+def _preview(preview: Preview) -> Markup:
+    if len(preview.image) > _PREVIEW_BYTES:
+        return EMPTY
+    return Markup('<img src="{}" width="{}" alt="preview" style="max-width:100%;margin-top:6px">').format(
+        data_url(preview.image, preview.mime), _PREVIEW_WIDTH
+    )

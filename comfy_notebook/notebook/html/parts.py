@@ -1,0 +1,78 @@
+"""Small pieces of HTML that every view is made of."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+EMPTY = Markup()
+
+
+@cache
+def _style() -> Markup:
+    text = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return Markup("<style>{}</style>").format(Markup(text))  # noqa: S704 - our own file
+
+
+def page(*parts: Markup) -> str:
+    """Wrap parts as one view, with its style sheet: other cells' may not be there, or not yet."""
+    return str(Markup('<div class="cnb">{}{}</div>').format(_style(), EMPTY.join(parts)))
+
+
+def data_url(content: bytes, mime: str) -> str:
+    """Return content as a URL that needs no server."""
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
+
+
+def row(items: Iterable[Markup], gap: str = "8px") -> Markup:
+    """Lay items side by side, and below each other where there is no room."""
+    return Markup('<div style="display:flex;flex-wrap:wrap;gap:{};align-items:flex-start">{}</div>').format(
+        gap, EMPTY.join(items)
+    )
+
+
+def folded(title: str, body: Markup) -> Markup:
+    """Hide a body behind its title, until that is clicked."""
+    return Markup('<details style="margin:2px 0"><summary style="cursor:pointer">{}</summary>{}</details>').format(
+        title, body
+    )
+
+
+def block(text: str) -> Markup:
+    """Show text as it is, line by line; long text scrolls."""
+    return Markup(
+        '<pre style="white-space:pre-wrap;max-height:24em;overflow:auto;margin:4px 0;padding:8px">{}</pre>'
+    ).format(text)
+
+
+def table(values: Mapping[str, Any]) -> Markup:
+    """Show names and values in two columns."""
+    rows = (
+        Markup('<tr><td style="text-align:left">{}</td><td style="text-align:left">{}</td></tr>').format(
+            name, _value(value)
+        )
+        for name, value in values.items()
+    )
+    return Markup("<table>{}</table>").format(EMPTY.join(rows))
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 2_000 else f"{text[:2_000]} … ({len(text):,} characters)"
+
+
+def size(count: int) -> str:
+    """Say how many bytes: ``"1.5 MB"``."""
+    amount = float(count)
+    for unit in ("bytes", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 10 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

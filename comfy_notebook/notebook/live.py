@@ -1,0 +1,100 @@
+"""Shows a run in its cell while it runs, and puts the result in the same place when it ends.
+
+The first picture appears only after a moment, so that a quick run leaves nothing but its result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from comfy_notebook.notebook.html.live import live_html, live_text
+from comfy_notebook.notebook.show import mimebundle
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.display import DisplayHandle
+
+    from comfy_notebook.results import ExecuteResult
+    from comfy_notebook.servers.following import Run
+
+_FIRST_SECONDS = 0.5
+_PAUSE_SECONDS = 0.25  # previews are pictures: four a second is what front ends bear
+_CLOCK_SECONDS = 1.0  # without news, for the clock
+
+
+class LiveView:
+    """The display of one run, driven on the portal's loop between ``async with`` and its end."""
+
+    def __init__(self, shell: InteractiveShell, *, enabled: bool) -> None:
+        self._shell = shell
+        self._enabled = enabled and getattr(shell, "kernel", None) is not None
+        self._began = time.monotonic()
+        self._run: Run | None = None
+        self._news = False
+        self._handle: DisplayHandle | None = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    def watch(self, run: Run) -> None:
+        """Take note that the run went on."""
+        self._run, self._news = run, True
+
+    async def __aenter__(self) -> Self:
+        if self._enabled:
+            self._ticker = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+
+    def finish(self, result: ExecuteResult, *, silent: bool) -> None:
+        """Put the result where the progress was, if there was any; the cell's value then shows nothing more."""
+        if self._handle is None:
+            return
+        bundle = {"text/plain": "", "text/html": ""} if silent else mimebundle(result, None, None)
+        self._handle.update(bundle, raw=True)
+        if not silent:
+            _show_no_more(self._shell, result)
+
+    def clear(self) -> None:
+        """Take the progress away."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(_FIRST_SECONDS)
+        shown_at = 0.0
+        while True:
+            now = time.monotonic()
+            if self._news or now - shown_at >= _CLOCK_SECONDS:
+                self._news, shown_at = False, now
+                self._publish(now - self._began)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _publish(self, seconds: float) -> None:
+        from IPython.display import display
+
+        bundle: dict[str, Any] = {
+            "text/plain": live_text(self._run, seconds),
+            "text/html": live_html(self._run, seconds),
+        }
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def _show_no_more(shell: InteractiveShell, result: ExecuteResult) -> None:
+    """Let this cell's value be the result without a second display of it; later displays are as ever."""
+    vars(result)["_ipython_display_"] = lambda: None
+
+    def forget(_outcome: object) -> None:
+        vars(result).pop("_ipython_display_", None)
+        shell.events.unregister("post_run_cell", forget)
+
+    shell.events.register("post_run_cell", forget)

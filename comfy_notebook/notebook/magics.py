@@ -1,0 +1,257 @@
+"""``%%comfy`` and ``%comfy``: what they take, what they run, what they give back."""
+
+from __future__ import annotations
+
+import asyncio
+import keyword
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.display import display
+from traitlets import Enum, Unicode
+
+from comfy_notebook.errors import ComfyError, WorkflowError
+from comfy_notebook.kit import ComfyKit
+from comfy_notebook.notebook.awaiting import AWAITED
+from comfy_notebook.notebook.body import read_body
+from comfy_notebook.notebook.live import LiveView
+from comfy_notebook.servers.portal import portal
+from comfy_notebook.workflow.sources import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from comfy_notebook.results import ExecuteResult
+    from comfy_notebook.workflow.document import Workflow
+
+
+class Interrupted(KeyboardInterrupt):
+    """The cell was interrupted, and its run cancelled."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Interrupted: the run was cancelled."]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a cell asks for."""
+
+    kit: ComfyKit
+    source: Any
+    params: Mapping[str, Any]
+    out: str | None
+    quiet: bool
+    no_raise: bool
+    silent: bool
+
+
+@magics_class
+class ComfyMagics(Magics):
+    """Runs ComfyUI workflows from cells."""
+
+    server = Unicode(
+        "",
+        help='Where workflows run: a URL, or "embedded" for the built-in engine. Empty: the environment\'s '
+        "COMFYUI_BASE_URL, else the ComfyUI on port 8188 of this machine, else the built-in engine if it can.",
+    ).tag(config=True)
+    nested_asyncio = Enum(
+        ("auto", "off"),
+        default_value="auto",
+        help="Whether %load_ext lets asyncio.run(...) work in cells, where that is known to be safe.",
+    ).tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell=shell)
+        self._kits: dict[str, ComfyKit] = {}
+
+    @magic_arguments(name="%comfy")
+    @argument(
+        "workflow",
+        nargs="?",
+        help="the workflow: a file in ComfyUI's API format, a URL, or a variable that holds a graph; "
+        "without it, the cell's body is the workflow's JSON",
+    )
+    @argument("-o", "--out", metavar="NAME", help="also assign the result to this variable")
+    @argument("-s", "--server", metavar="URL", help='run it there: a URL, or "embedded" for the built-in engine')
+    @argument("-q", "--quiet", action="store_true", help="show nothing")
+    @argument("--no-raise", action="store_true", help="return a failed result instead of failing the cell")
+    @cell_magic("comfy")  # type: ignore[arg-type]
+    def comfy_cell(self, line: str, cell: str) -> ExecuteResult | None:
+        r"""Run a ComfyUI workflow; the cell's body gives its parameters.
+
+        The body is Python, run with the notebook's variables; the names that it assigns are the parameters::
+
+            %%comfy workflow.json -o result
+            prompt = f"a {animal} in the snow"
+            seed = 42
+
+        Names that begin with an underscore, loop variables and imports are the body's own, and nothing that it
+        assigns changes the notebook. A file input takes a path, a URL, bytes, a PIL image, a numpy array, or a
+        picture of an earlier result::
+
+            %%comfy img2img.json
+            image = result.images[0]
+
+        A mapping or YAML will do, too::
+
+            %%comfy workflow.json -s http://gpu-box:8188
+            prompt: a fox in the snow
+            seed: 42
+
+        Press Tab in the body for the workflow's parameters; ``%comfy run workflow.json`` runs it without any.
+        The result shows itself and is the cell's value: ``result.images[0].pil()``, ``result.texts``,
+        ``result.images_by_var["cover"]``. A failed run fails the cell, so that Run All stops.
+        """
+        return self._obey(self._order(line, cell))
+
+    @cell_magic(AWAITED)  # type: ignore[arg-type]
+    async def comfy_cell_awaited(self, line: str, cell: str) -> ExecuteResult | None:
+        """Run a ``%%comfy`` cell without blocking the kernel; notebooks' cells are rewritten to this."""
+        order = self._order(line, cell)
+        view = LiveView(self._shell, enabled=not order.quiet)
+        try:
+            result = await portal.cross(self._perform(order, view))
+        except asyncio.CancelledError:
+            view.clear()
+            raise Interrupted from None
+        return self._deliver(order, result, view)
+
+    @line_magic("comfy")  # type: ignore[arg-type]
+    def comfy_line(self, line: str) -> Any:
+        """Ask or tell comfy_notebook something.
+
+        ::
+
+            %comfy                        the state of the server: version, devices, memory, queue
+            %comfy use URL                run workflows there from now on; "embedded": on the built-in engine
+            %comfy run workflow.json      run a workflow without parameters; options as for %%comfy
+            %comfy doctor                 versions and settings, for finding out why something does not work
+
+        To run a workflow with parameters, see ``%%comfy?``. Settings: ``%config ComfyMagics``.
+        """
+        command, _, rest = line.strip().partition(" ")
+        commands: dict[str, Callable[[str], Any]] = {
+            "": self._status,
+            "status": self._status,
+            "use": self._use,
+            "run": self._run,
+            "doctor": self._doctor,
+        }
+        if command not in commands:
+            raise UsageError(f"%comfy has no command {command!r}. It has: use, run, doctor, or nothing. See %comfy?")
+        return commands[command](rest.strip())
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    def _status(self, _line: str = "") -> Any:
+        from comfy_notebook.notebook.reports import status
+
+        async def ask() -> Any:
+            return await status(await self._kit().server())
+
+        return portal.wait(ask())
+
+    def _use(self, line: str) -> Any:
+        if not line:
+            raise UsageError('%comfy use: name a server, as in: %comfy use http://127.0.0.1:8188, or "embedded".')
+        before, self.server = self.server, line.strip("'\"")
+        try:
+            return self._status()
+        except ComfyError:
+            self.server = before
+            raise
+
+    def _run(self, line: str) -> ExecuteResult | None:
+        if not line:
+            raise UsageError("%comfy run: name a workflow, as in: %comfy run workflow.json")
+        return self._obey(self._order(line, ""))
+
+    def _doctor(self, _line: str) -> Any:
+        from comfy_notebook.notebook.reports import doctor
+
+        return doctor(self.server)
+
+    # -- running ---------------------------------------------------------------------------------------
+
+    @property
+    def _shell(self) -> InteractiveShell:
+        shell = self.shell
+        assert shell is not None  # noqa: S101 - given in __init__
+        return shell
+
+    def _kit(self, server: str | None = None) -> ComfyKit:
+        """Return the kit for a server, one for each, so that what it says once is said once."""
+        wanted = server or self.server
+        if wanted not in self._kits:
+            self._kits[wanted] = ComfyKit(wanted or None)
+        return self._kits[wanted]
+
+    def _order(self, line: str, cell: str) -> Order:
+        arguments = parse_argstring(self.comfy_cell, line)
+        if arguments.out is not None and (not arguments.out.isidentifier() or keyword.iskeyword(arguments.out)):
+            raise UsageError(f"-o: {arguments.out!r} cannot be a variable's name.")
+        source, params = self._source(arguments.workflow, cell)
+        return Order(
+            kit=self._kit(arguments.server),
+            source=source,
+            params=params,
+            out=arguments.out,
+            quiet=arguments.quiet,
+            no_raise=arguments.no_raise,
+            silent=arguments.quiet or bool(cell and DisplayHook.semicolon_at_end_of_expression(cell)),
+        )
+
+    def _source(self, named: str | None, cell: str) -> tuple[Any, Mapping[str, Any]]:
+        variables = self._shell.user_ns
+        if named is None:
+            return self._body_as_workflow(cell), {}
+        name = named.strip("'\"")
+        source = variables[name] if name.isidentifier() and name in variables else name
+        return source, read_body(cell, variables) if cell.strip() else {}
+
+    def _body_as_workflow(self, cell: str) -> Workflow:
+        if not cell.lstrip().startswith("{"):
+            raise UsageError("%%comfy: name a workflow, as in: %%comfy workflow.json, or give its JSON as the body.")
+        try:
+            return load(cell)
+        except WorkflowError as error:
+            error.hint = error.hint or "Without a workflow on the line, the body has to be a workflow's JSON."
+            raise
+
+    def _obey(self, order: Order) -> ExecuteResult | None:
+        view = LiveView(self._shell, enabled=not order.quiet)
+        try:
+            result = portal.wait(self._perform(order, view))
+        except KeyboardInterrupt:
+            view.clear()
+            raise Interrupted from None
+        return self._deliver(order, result, view)
+
+    async def _perform(self, order: Order, view: LiveView) -> ExecuteResult:
+        async with view:
+            return await order.kit.perform(order.source, order.params, prefetch=not order.quiet, watch=view.watch)
+
+    def _deliver(self, order: Order, result: ExecuteResult, view: LiveView) -> ExecuteResult | None:
+        """Assign, show or raise: what the cell's options ask for."""
+        if order.out:
+            self._shell.user_ns[order.out] = result
+        if result.error is not None and not order.no_raise:
+            self._fail(result, result.error, view)
+        view.finish(result, silent=order.silent)
+        return None if order.silent else result
+
+    def _fail(self, result: ExecuteResult, error: ComfyError, view: LiveView) -> None:
+        """Fail the cell: with a card where there is HTML, with text alone in a terminal."""
+        view.clear()
+        if getattr(self._shell, "kernel", None) is not None:
+            display(result)
+            error.shown = True
+        elif result.media or result.texts:
+            display(result)
+        raise error

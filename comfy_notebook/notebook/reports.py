@@ -1,0 +1,82 @@
+"""Short tables that ``%comfy`` answers with: the state of the connection, and what a doctor would ask."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from comfy_notebook import __version__
+from comfy_notebook.notebook import nesting
+from comfy_notebook.notebook.html.parts import page, size, table
+from comfy_notebook.servers.address import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from comfy_notebook.servers.comfyui import ComfyUI
+
+_PACKAGES = ("ipython", "ipykernel", "ipywidgets", "jupyterlab", "notebook", "httpx", "websockets", "pillow")
+_ENGINE_PACKAGES = ("aiohttp", "av", "numpy")
+
+
+class Report(dict[str, Any]):
+    """Names and values that show themselves as a table."""
+
+    def _repr_html_(self) -> str:
+        return page(table(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - IPython's protocol
+        printer.text(str(self))
+
+    def __str__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.items())
+
+
+async def status(server: ComfyUI) -> Report:
+    """Ask a server how it is; ServerError if it does not answer. To be awaited on the portal's loop."""
+    stats = await server.stats()
+    running, pending = await server.queue()
+    system = stats["system"]
+    version = str(system.get("comfyui_version", "unknown"))
+    ours = system.get("embedded_engine")
+    report = Report(
+        {"server": server.label, "version": f"{ours}, like ComfyUI {version}" if ours else f"ComfyUI {version}"}
+    )
+    for device in stats.get("devices") or ():
+        report[str(device.get("type", "device"))] = _device(device)
+    if system.get("ram_total"):
+        report["memory"] = f"{size(system.get('ram_free', 0))} free of {size(system['ram_total'])}"
+    report["queue"] = f"{len(running)} running, {len(pending)} waiting"
+    return report
+
+
+def doctor(server: str) -> Report:
+    """Tell versions and what was set up, for finding out why something does not work."""
+    report = Report(
+        {
+            "comfy_notebook": __version__,
+            "Python": f"{platform.python_version()} on {platform.system()} ({sys.executable})",
+            "server": shown(server) or "not set: the ComfyUI on port 8188, else the built-in engine",
+            "asyncio.run in cells": nesting.report(),
+        }
+    )
+    report |= {name: _version(name) for name in _PACKAGES}
+    missing = [name for name in _ENGINE_PACKAGES if _version(name) == "not installed"]
+    report["built-in engine"] = f"not installed: {', '.join(missing)} missing" if missing else "installed"
+    return Report(report)
+
+
+def _device(device: Mapping[str, Any]) -> str:
+    name = str(device.get("name", ""))
+    total = device.get("vram_total")
+    return f"{name}, {size(device.get('vram_free', 0))} free of {size(total)}" if total else name
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,47 @@
+"""How results show themselves, in whatever shell there is: HTML for a front end, text for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from comfy_notebook.notebook.text import media_text, result_text
+from comfy_notebook.results import ExecuteResult, Media, MediaList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def mimebundle(shown: Any, include: Iterable[str] | None, exclude: Iterable[str] | None) -> dict[str, Any]:
+    """Return a result or media as ``text/plain`` and, where it can be shown, ``text/html``."""
+    wanted = {"text/plain", "text/html"} & set(include or ("text/plain", "text/html"))
+    wanted -= set(exclude or ())
+    bundle = {}
+    if "text/plain" in wanted:
+        bundle["text/plain"] = text(shown)
+    if "text/html" in wanted and _shows_html():
+        bundle["text/html"] = html(shown)
+    return bundle
+
+
+def html(shown: Any) -> str:
+    """Return a result or media as HTML; its files are fetched."""
+    from comfy_notebook.notebook.html.result import media_html, result_html
+
+    if isinstance(shown, ExecuteResult):
+        return result_html(shown)
+    return media_html([shown] if isinstance(shown, Media) else shown)
+
+
+def text(shown: Any) -> str:
+    """Return a result or media as text."""
+    if isinstance(shown, ExecuteResult):
+        return result_text(shown)
+    return media_text(shown) if isinstance(shown, MediaList) else repr(str(shown))
+
+
+def _shows_html() -> bool:
+    """Whether the shell has use for HTML; a terminal's has none, and the pictures need not be fetched."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is None or "text/html" in shell.display_formatter.active_types

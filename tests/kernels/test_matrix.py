@@ -1,0 +1,156 @@
+import ast
+import json
+import time
+
+import httpx
+import pytest
+
+PICTURE = {
+    "1": {
+        "class_type": "EmptyImage",
+        "inputs": {"width": 32, "height": 16, "batch_size": 1, "color": 0},
+        "_meta": {"title": "Empty, $width, $color"},
+    },
+    "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "$output.cover"}},
+}
+LONG = {
+    "3": {
+        "class_type": "KSampler",
+        "inputs": {
+            "seed": 1, "steps": 10_000, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
+            "model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0], "latent_image": ["5", 0],
+        },
+        "_meta": {"title": "Sampler, $seed"},
+    },
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "any"}},
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["4", 1]}},
+    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
+    "9": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}},
+}  # fmt: skip
+PASTED = """
+import asyncio
+from comfy_notebook import ComfyKit
+
+async def main():
+    kit = ComfyKit()
+    result = await kit.execute("workflow.json", {"color": COLOR})
+    if result.status != "completed":
+        print(f"Failed: {result.msg}")
+        return
+    print("saved", len(result.images_by_var["cover"]))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def notebook(kernel, embedded_comfyui, tmp_path, monkeypatch):
+    (tmp_path / "workflow.json").write_text(json.dumps(PICTURE))
+    (tmp_path / "long.json").write_text(json.dumps(LONG))
+    setup = f"import os; os.environ['COMFYUI_BASE_URL'] = {embedded_comfyui!r}\n%load_ext comfy_notebook"
+    (reply,) = kernel.run(setup)
+    assert (reply.status, reply.text) == ("ok", "")
+    return kernel
+
+
+def running(url):
+    return httpx.get(f"{url}/queue").json()["queue_running"]
+
+
+def wait_for(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_run_all_loses_no_cell(notebook):
+    replies = notebook.run(
+        "%%comfy workflow.json -o first\ncolor = 1",
+        PASTED.replace("COLOR", "2"),
+        "%%comfy workflow.json\ncolor = 3",
+        PASTED.replace("COLOR", "4"),
+        "%%time\n%%comfy workflow.json\ncolor = 5",
+        "Out[2].params['color'], _4.params['color'], _6.params['color'], first is Out[2]",
+        "await ComfyKit().execute('workflow.json', {'color': 7})",
+        "ComfyKit().run('workflow.json', {'color': 8})",
+        "'the end'",
+    )
+    assert [reply.status for reply in replies] == ["ok"] * len(replies), replies
+    assert [reply.text.strip() for reply in replies if "saved" in reply.text] == ["saved 1"] * 2
+    assert "Wall time" in replies[4].text
+    assert replies[5].data("execute_result") == ["(1, 3, 5, True)"]
+    for index in (0, 2, 4, 6, 7):
+        assert replies[index].shown().startswith("Completed in")
+        assert "<img" in replies[index].shown("text/html")
+    assert replies[8].data("execute_result") == ["'the end'"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%comfy long.json -o result\nseed = 2",
+        "%comfy run long.json",
+        "%%time\n%%comfy long.json\nseed = 3",
+        "kit.run('long.json')",
+        "await kit.execute('long.json')",
+    ],
+)
+def test_an_interrupt_ends_a_long_run_at_once(notebook, embedded_comfyui, cell):
+    notebook.run("from comfy_notebook import ComfyKit; kit = ComfyKit()")
+    message = notebook.begin(cell)
+    wait_for(lambda: running(embedded_comfyui))
+    time.sleep(1)
+    began = time.monotonic()
+    notebook.interrupt()
+    (reply,) = notebook.finish([message])
+    assert time.monotonic() - began < 3  # 0.1 to 0.4 s on a machine at rest; the run itself takes minutes
+    assert reply.status == "error"
+    wait_for(lambda: not running(embedded_comfyui))
+    if "%" in cell:
+        assert (reply.ename, len(reply.traceback)) == ("Interrupted", 1)
+    assert notebook.run("1 + 1")[0].data("execute_result") == ["2"]
+
+
+def test_a_long_run_shows_its_progress_and_leaves_one_output(notebook):
+    notebook.run("import json; graph = json.load(open('long.json')); graph['3']['inputs']['steps'] = 120")
+    (reply,) = notebook.run(f"%%comfy graph -o result\nseed = {time.time_ns()}")
+    assert reply.status == "ok"
+    kinds = [kind for kind, _ in reply.outputs]
+    assert kinds[0] == "display_data"
+    assert set(kinds[1:]) == {"update_display_data"}
+    progress = [out["data"]["text/plain"] for _, out in reply.outputs[:-1]]
+    assert any("Sampler · step" in text for text in progress)
+    assert reply.data("update_display_data")[-1].startswith("Completed in")
+    assert notebook.run("Out[3] is result")[0].data("execute_result") == ["True"]
+    again = notebook.run("result")[0]
+    assert again.data("execute_result")[0].startswith("Completed in")
+
+
+def test_a_failed_cell_shows_a_card_and_stops_run_all(notebook):
+    failed, after = notebook.run("%%comfy workflow.json\nwidth = 0", "'not reached'")
+    assert (failed.status, failed.ename) == ("error", "ParameterError")
+    assert "out of range" in failed.data("display_data", "text/html")[0]
+    assert len(failed.traceback) == 1
+    assert "Traceback" not in failed.traceback[0]
+    assert after.status == "aborted"
+
+
+def test_loading_says_and_does_what_is_safe(notebook, ipykernel_folder):
+    (reply,) = notebook.run("report = %comfy doctor\nreport['ipykernel'], report['asyncio.run in cells']")
+    version, nesting = ast.literal_eval(reply.data("execute_result")[0])
+    assert version == ipykernel_folder.name.removeprefix("ipykernel-")
+    assert nesting.startswith("nest-asyncio2")
+    assert "was applied" in nesting
+
+
+def test_completion_in_a_kernel(notebook):
+    client = notebook.client
+    code = "%%comfy workflow.json\nwi"
+    message = client.complete(code, len(code))
+    while True:
+        answer = client.get_shell_msg(timeout=20)
+        if answer["parent_header"].get("msg_id") == message:
+            break
+    assert "width = " in answer["content"]["matches"]

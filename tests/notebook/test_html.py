@@ -1,0 +1,246 @@
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from comfy_notebook import ExecuteResult, Media, MediaError, NodeError, ParameterError
+from comfy_notebook.errors import Problem
+from comfy_notebook.notebook.html.pictures import NotAPictureError, encode
+from comfy_notebook.notebook.html.result import error_html, media_html, result_html
+from comfy_notebook.results import MediaList
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
+VOID = {"img", "br", "hr", "input", "meta", "link", "source"}
+
+
+class Checker(HTMLParser):
+    """Collects elements, and fails on what is not balanced."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.elements, self.text = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(html):
+    checker = Checker()
+    checker.feed(html)
+    checker.close()
+    assert checker.open == []
+    return checker
+
+
+class Store:
+    def __init__(self, contents):
+        self.contents = contents
+
+    def read(self, media):
+        if media.filename not in self.contents:
+            raise MediaError(f"{media.filename} cannot be fetched: the server no longer has it")
+        return self.contents[media.filename]
+
+
+def png(width=64, height=48, mode="RGB", color=0):
+    out = io.BytesIO()
+    Image.new(mode, (width, height), color).save(out, "PNG")
+    return out.getvalue()
+
+
+def photo(width=1024, height=1024, seed=0):
+    """Make a picture as hard to compress as a photograph: smooth shapes and fine noise."""
+    generator = np.random.default_rng(seed)
+    coarse = Image.fromarray(generator.integers(0, 255, (16, 16, 3), np.uint8)).resize((width, height))
+    noise = generator.normal(0, 6, (height, width, 3))
+    out = io.BytesIO()
+    Image.fromarray((np.asarray(coarse) + noise).clip(0, 255).astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def media(name, contents, var="cover", node_id="9"):
+    return Media(f"http://127.0.0.1:8188/view?filename={name}", filename=name, var=var, node_id=node_id,
+                 origin=Store(contents))  # fmt: skip
+
+
+def result(contents, var="cover", **attributes):
+    items = [media(name, contents, var) for name in contents]
+    lists = {f"{kind}s": MediaList(item for item in items if item.kind == kind)
+             for kind in ("image", "video", "audio", "file")}  # fmt: skip
+    return ExecuteResult("completed", **{"duration": 1.5, "server": "http://127.0.0.1:8188"} | lists | attributes)
+
+
+def test_a_result_shows_its_pictures_its_groups_and_its_footer():
+    page = read(result_html(result({"a.png": png(), "b.png": png()}, params={"seed": 42})))
+    images = [attrs for tag, attrs in page.elements if tag == "img"]
+    assert [(image["width"], image["height"], image["src"][:22]) for image in images] == [
+        ("64", "48", "data:image/png;base64,")
+    ] * 2
+    text = " ".join(page.text)
+    assert "cover" in text
+    assert "2 images" in text
+    assert "1.50 s · http://127.0.0.1:8188" in text
+    assert "seed" in text
+    assert "42" in text
+
+
+def test_a_large_picture_is_a_thumbnail_that_opens():
+    page = read(result_html(result({"a.png": photo(1600, 900)})))
+    assert "details" in [tag for tag, _ in page.elements]
+    small, large = (attrs for tag, attrs in page.elements if tag == "img")
+    assert (small["width"], small["height"]) == ("512", "288")
+    assert (large["width"], large["height"]) == ("1280", "720")
+    assert small["alt"] == "a.png · 1600\u00d7900"
+
+
+def test_nothing_but_data_is_in_it():
+    contents = {"a.png": png(), "b.mp4": b"\0\0\0\x18ftypmp42", "c.wav": b"RIFF", "d.svg": b"<svg/>", "e.glb": b"x"}
+    html = result_html(result(contents, params={"x": "http://elsewhere"}))
+    page = read(html)
+    names = {tag for tag, _ in page.elements}
+    assert not names & {"script", "source", "svg", "iframe", "object", "link", "form", "input"}
+    for _, attrs in page.elements:
+        assert not [name for name in attrs if name.startswith("on") or name == "id"]
+        assert attrs.get("src", "data:").startswith("data:")
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert all(rule.strip().startswith(".cnb") for rule in re.findall(r"^[^{}\n]+(?=\{)", style, re.MULTILINE))
+
+
+@pytest.mark.parametrize("kind", ["images", "videos", "audios", "files"])
+def test_whatever_came_from_elsewhere_is_data(kind):
+    name = {"images": ".png", "videos": ".mp4", "audios": ".wav", "files": ".glb"}[kind]
+    error = NodeError.from_message({"node_id": HOSTILE, "node_type": HOSTILE, "exception_message": HOSTILE,
+                                    "exception_type": HOSTILE, "traceback": [HOSTILE]}, HOSTILE)  # fmt: skip
+    shown = result(
+        {HOSTILE + name: png()},
+        var=HOSTILE,
+        error=error,
+        msg=HOSTILE,
+        warnings=[HOSTILE],
+        server=HOSTILE,
+        texts=[HOSTILE],
+        texts_by_var={HOSTILE: [HOSTILE], "9": [HOSTILE]},
+        params={HOSTILE: HOSTILE, "other": [HOSTILE]},
+        workflow={"9": {"class_type": HOSTILE, "_meta": {"title": HOSTILE}}},
+    )
+    shown.status = "failed"
+    page = read(result_html(shown))
+    assert "script" not in [tag for tag, _ in page.elements]
+    assert all("onerror" not in attrs for _, attrs in page.elements)
+    assert "".join(page.text).count("<script>alert(1)</script>") >= 6
+
+
+def test_a_single_unnamed_output_has_no_heading():
+    shown = result({"a.png": png()}, var="9", workflow={"9": {"class_type": "SaveImage"}})
+    assert "h4" not in [tag for tag, _ in read(result_html(shown)).elements]
+
+
+def test_an_unnamed_group_is_called_by_its_nodes_title_without_markers():
+    shown = result(
+        {"a.png": png()},
+        var="9",
+        texts=["x"],
+        texts_by_var={"5": ["x"]},
+        workflow={"9": {"class_type": "SaveImage", "_meta": {"title": "My pictures, $p.filename_prefix"}},
+                  "5": {"class_type": "PreviewAny"}},
+    )  # fmt: skip
+    headings = re.findall(r"<h4[^>]*>(.*?) <small>", result_html(shown))
+    assert headings == ["My pictures", "PreviewAny"]
+
+
+def test_players():
+    page = read(result_html(result({"a.mp4": b"\0\0\0\x18ftypmp42", "b.flac": b"fLaC", "c.mkv": b"\x1aE\xdf\xa3"})))
+    video = next(attrs for tag, attrs in page.elements if tag == "video")
+    audio = next(attrs for tag, attrs in page.elements if tag == "audio")
+    assert video["src"].startswith("data:video/mp4;base64,")
+    assert {"controls", "muted", "loop"} <= set(video)
+    assert audio["src"].startswith("data:audio/flac;base64,")
+    assert [attrs["href"] for tag, attrs in page.elements if tag == "a"] == [
+        "http://127.0.0.1:8188/view?filename=c.mkv"
+    ]
+
+
+def test_what_is_gone_or_no_picture_says_so_and_the_rest_shows():
+    contents = {"good.png": png(), "page.png": b"<html>", "cut.png": png()[:60]}
+    items = [media(name, contents) for name in [*contents, "gone.png"]]
+    page = read(media_html(items))
+    text = " ".join(page.text)
+    assert len([1 for tag, _ in page.elements if tag == "img"]) == 1
+    assert "page.png: it is not a picture." in text
+    assert "cut.png: it cannot be decoded" in text
+    assert "gone.png cannot be fetched: the server no longer has it" in text
+
+
+def test_four_photographs_stay_small_and_forty_stay_within_the_budget():
+    contents = {f"{number}.png": photo(seed=number) for number in range(4)}
+    assert len(result_html(result(contents))) < 1_400_000
+    many = {f"{number}.png": contents[f"{number % 4}.png"] for number in range(40)}
+    html = result_html(result(many))
+    assert len(html) < 4_000_000 * 4 / 3 + 100_000
+    assert "To keep the notebook small" in html
+    assert html.count("<img") >= 40
+
+
+def test_an_error_card_says_all_of_it():
+    error = ParameterError("2 things are wrong.", hint="Do this.", problems=[Problem("bad", "seed"), Problem("worse")])
+    page = read(error_html(error))
+    assert [text for text in page.text if text.strip()][1:] == ["2 things are wrong.", "seed: bad", "worse", "Do this."]
+    assert ("div", "alert") in [(tag, attrs.get("role")) for tag, attrs in page.elements]
+
+
+def test_a_result_without_outputs_says_so():
+    assert "no outputs" in result_html(ExecuteResult("completed"))
+
+
+def decoded(picture):
+    return Image.open(io.BytesIO(picture.small.content))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+def test_pictures_of_any_mode(mode):
+    picture = encode(png(1000, 500, mode), "image/png", 220)
+    assert (picture.width, picture.height) == (1000, 500)
+    assert decoded(picture).size == (330, 165)
+    assert (picture.large.width, picture.large.height) == (1000, 500)
+
+
+def test_sixteen_bits_are_scaled_not_cut_off():
+    picture = encode(png(1000, 500, "I;16", 32768), "image/png", 220)
+    assert 120 <= decoded(picture).convert("L").getpixel((10, 10)) <= 136
+
+
+def test_transparency_is_kept():
+    picture = encode(png(1000, 500, "RGBA", (255, 0, 0, 0)), "image/png", 220)
+    assert decoded(picture).convert("RGBA").getpixel((5, 5))[3] == 0
+
+
+def test_a_small_picture_is_shown_as_it_is():
+    original = png(32, 32)
+    picture = encode(original, "image/png", 220)
+    assert (picture.small.content, picture.large) == (original, None)
+
+
+def test_an_animation_is_shown_as_it_is():
+    out = io.BytesIO()
+    frames = [Image.new("RGB", (600, 400), (shade, 0, 0)) for shade in (0, 100, 200)]
+    frames[0].save(out, "WEBP", save_all=True, append_images=frames[1:], duration=100)
+    assert encode(out.getvalue(), "image/webp", 220).small.content == out.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>login</html>", png()[:40], b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_picture_is_told(content):
+    with pytest.raises(NotAPictureError):
+        encode(content, "image/png", 220)
