@@ -90,9 +90,7 @@ def test_a_result_shows_its_pictures_its_groups_and_its_footer():
     text = " ".join(page.text)
     assert "cover" in text
     assert "2 images" in text
-    assert "1.50 s · http://127.0.0.1:8188" in text
-    assert "seed" in text
-    assert "42" in text
+    assert "1.50 s · http://127.0.0.1:8188 · seed 42" in text
 
 
 def test_a_large_picture_is_a_thumbnail_that_opens():
@@ -192,6 +190,20 @@ def test_four_photographs_stay_small_and_forty_stay_within_the_budget():
     assert len(html) < 4_000_000 * 4 / 3 + 100_000
     assert "To keep the notebook small" in html
     assert html.count("<img") >= 40
+
+
+def test_thumbnails_are_paid_before_larger_pictures_and_what_does_not_fit_is_said(monkeypatch):
+    contents = {f"{number}.png": photo(seed=number) for number in range(3)}
+    smalls = [len(encode(content, "image/png", 280).small.content) for content in contents.values()]
+    monkeypatch.setattr("comfy_notebook.notebook.html.gallery._PICTURES_BYTES", sum(smalls) + 10)
+    html = result_html(result(contents))
+    assert html.count("<img") == 3
+    assert "3 are shown as thumbnails only" in html
+    monkeypatch.setattr("comfy_notebook.notebook.html.gallery._PICTURES_BYTES", smalls[0] + 10)
+    html = result_html(result(contents))
+    assert html.count("<img") == 1
+    assert "2 are not shown" in html
+    assert "2.png is not shown here" in html
 
 
 def test_an_error_card_says_all_of_it():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -17,39 +17,17 @@ if TYPE_CHECKING:
 
     from comfy_notebook.results import Media
 
-# Longest side of a picture in CSS pixels, by how many pictures and videos there are.
-_SIDES = ((1, 512), (2, 440), (3, 360), (6, 280), (12, 220))
-_SMALLEST_SIDE = 160
+# (columns, longest side in CSS pixels) by how many pictures and videos there are: rows come out even, and fill
+# no more than a notebook's cell has beside open side bars.
+_LAYOUTS = {1: (1, 512), 2: (2, 420), 3: (3, 280), 4: (2, 320), 5: (3, 280), 6: (3, 280), 9: (3, 280)}
+_FEW, _LAYOUT_OF_FEW = 12, (4, 208)
+_LAYOUT_OF_MANY = (0, 160)  # as many to a row as fit
+_GAP = 8
 _AUDIO_WIDTH = 360
 _PICTURES_BYTES = 4_000_000  # of pictures in one result
 _PLAYER_BYTES = 8_000_000  # of one video or sound
 _PLAYABLE = frozenset({"video/mp4", "video/webm", "audio/mpeg", "audio/wav", "audio/flac", "audio/ogg", "audio/mp4"})
 _WORKERS = 4
-
-
-@dataclass(slots=True)
-class Budget:
-    """Bytes of pictures that one result may still take up in its notebook, and what had to be left out."""
-
-    left: int = _PICTURES_BYTES
-    without_large: int = 0
-    without_any: int = 0
-
-    def take(self, count: int) -> bool:
-        """Take ``count`` bytes if there are as many."""
-        if count > self.left:
-            return False
-        self.left -= count
-        return True
-
-    def note(self) -> str:
-        """Say what was left out, or nothing."""
-        parts = []
-        if self.without_large:
-            parts.append(f"{self.without_large} shown as thumbnails only")
-        if self.without_any:
-            parts.append(f"{self.without_any} not shown")
-        return f"To keep the notebook small, {' and '.join(parts)}." if parts else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +43,55 @@ class Item:
     picture: Picture | None = None
     problem: str = ""
 
+    @property
+    def is_visual(self) -> bool:
+        """Whether it is something to look at."""
+        return self.media.kind in ("image", "video")
+
 
 def prepare(media: Sequence[Media]) -> list[Item]:
     """Fetch and decode all files, several at a time; what fails is an item that says so."""
-    seen = sum(item.kind in ("image", "video") for item in media)
-    side = next((side for count, side in _SIDES if seen <= count), _SMALLEST_SIDE)
+    _, side = _layout(sum(item.kind in ("image", "video") for item in media))
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="comfy_notebook-pictures") as pool:
         return list(pool.map(lambda item: _prepare(item, side), media))
 
 
-def gallery(items: Sequence[Item], budget: Budget) -> Markup:
-    """Show files side by side.
+def within_budget(items: Sequence[Item]) -> tuple[list[Item], str]:
+    """Leave out what would make the notebook large: first the larger pictures, then thumbnails.
 
-    Parameters
-    ----------
-    items
-        As :func:`prepare` made them.
-    budget
-        Shared by all galleries of one result; thumbnails are paid first, larger pictures while it lasts.
+    Returns
+    -------
+    tuple
+        The items with what is shown of them, and a line that says what is not, or "".
     """
-    for item in items:
-        if item.picture and not budget.take(len(item.picture.small.content)):
-            budget.without_any += 1
-    return row(_item(item, budget) for item in items)
+    left = _PICTURES_BYTES
+    kept, hidden, small_only = list(items), 0, 0
+    for index, item in enumerate(items):
+        if item.picture is not None:
+            left -= len(item.picture.small.content)
+            if left < 0:
+                kept[index] = replace(item, picture=None, problem=f"{item.media.filename} is not shown here.")
+                hidden += 1
+    for index, item in enumerate(kept):
+        if item.picture is not None and item.picture.large is not None:
+            left -= len(item.picture.large.content)
+            if left < 0:
+                kept[index] = replace(item, picture=replace(item.picture, large=None))
+                small_only += 1
+    parts = [f"{small_only} are shown as thumbnails only"] if small_only else []
+    parts += [f"{hidden} are not shown"] if hidden else []
+    return kept, f"To keep the notebook small, {' and '.join(parts)}." if parts else ""
+
+
+def gallery(items: Sequence[Item]) -> Markup:
+    """Show files side by side, as :func:`prepare` made them."""
+    columns, _ = _layout(sum(item.is_visual for item in items))
+    side = max((item.side for item in items), default=0)
+    return row(map(_item, items), _GAP, columns * (side + _GAP) - _GAP if columns > 1 else None)
+
+
+def _layout(count: int) -> tuple[int, int]:
+    return _LAYOUTS.get(count, _LAYOUT_OF_FEW if count <= _FEW else _LAYOUT_OF_MANY)
 
 
 def _prepare(media: Media, side: int) -> Item:
@@ -105,11 +109,11 @@ def _prepare(media: Media, side: int) -> Item:
         return Item(media, side, content, problem=f"{media.filename}: {error}.")
 
 
-def _item(item: Item, budget: Budget) -> Markup:
+def _item(item: Item) -> Markup:
     if item.problem:
         return _missing(item)
     if item.picture is not None:
-        return _picture(item, item.picture, budget)
+        return _picture(item, item.picture)
     if item.media.mime == "image/svg+xml":
         return _svg(item)
     if item.media.kind == "video":
@@ -119,13 +123,12 @@ def _item(item: Item, budget: Budget) -> Markup:
     return _file(item)
 
 
-def _picture(item: Item, picture: Picture, budget: Budget) -> Markup:
+def _picture(item: Item, picture: Picture) -> Markup:
     small, large = picture.small, picture.large
     caption = f"{item.media.filename} · {picture.width}\u00d7{picture.height}"
     longest = max(picture.width, picture.height)
     image = _image(small, max(1, round(picture.width * min(1, item.side / longest))), caption)
-    if large is None or not budget.take(len(large.content)):
-        budget.without_large += large is not None
+    if large is None:
         return Markup('<div style="max-width:100%">{}</div>').format(image)
     return Markup(
         '<details class="cnb-zoom" style="max-width:100%">'

@@ -31,11 +31,15 @@ def data_url(content: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"
 
 
-def row(items: Iterable[Markup], gap: str = "8px") -> Markup:
-    """Lay items side by side, and below each other where there is no room."""
-    return Markup('<div style="display:flex;flex-wrap:wrap;gap:{};align-items:flex-start">{}</div>').format(
-        gap, EMPTY.join(items)
-    )
+def row(items: Iterable[Markup], gap: int = 8, width: int | None = None) -> Markup:
+    """Lay items side by side, and below each other where there is no room.
+
+    ``gap`` and ``width``, the most that a row may take, are in CSS pixels.
+    """
+    most = Markup("max-width:min(100%,{}px);").format(width) if width else EMPTY
+    return Markup(
+        '<div class="cnb-row" style="display:flex;flex-wrap:wrap;gap:{}px;{}align-items:flex-start">{}</div>'
+    ).format(gap, most, EMPTY.join(items))
 
 
 def folded(title: str, body: Markup) -> Markup:

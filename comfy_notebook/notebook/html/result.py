@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from comfy_notebook.notebook.html.gallery import Budget, Item, gallery, prepare
+from comfy_notebook.notebook.html.gallery import Item, gallery, prepare, within_budget
 from comfy_notebook.notebook.html.parts import EMPTY, block, folded, page, row, table
 from comfy_notebook.workflow.document import node_title
 from comfy_notebook.workflow.markers import plain_title
@@ -18,27 +18,25 @@ if TYPE_CHECKING:
     from comfy_notebook.results import ExecuteResult, Media
 
 _MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
+_SEEDS = ("seed", "noise_seed")
 _KINDS = ("image", "video", "audio", "file")
 
 
 def result_html(result: ExecuteResult) -> str:
     """Return a result as a self-contained piece of HTML; its files are fetched."""
-    budget = Budget()
-    groups = _groups(result, prepare(result.media), budget)
-    note = budget.note()
+    items, note = within_budget(prepare(result.media))
     return page(
         error_card(result.error) if result.error else EMPTY,
         *(warning(text) for text in [*result.warnings, *([note] if note else [])]),
-        row(groups, gap="4px 28px"),
+        row(_groups(result, items), gap=20),
         _footer(result),
     )
 
 
 def media_html(media: Sequence[Media]) -> str:
     """Return files as a gallery."""
-    budget = Budget()
-    shown = gallery(prepare(media), budget)
-    return page(shown, warning(budget.note()) if budget.note() else EMPTY)
+    items, note = within_budget(prepare(media))
+    return page(gallery(items), warning(note) if note else EMPTY)
 
 
 def error_html(error: ComfyError) -> str:
@@ -67,7 +65,7 @@ def warning(text: str) -> Markup:
     ).format(text)
 
 
-def _groups(result: ExecuteResult, items: Sequence[Item], budget: Budget) -> list[Markup]:
+def _groups(result: ExecuteResult, items: Sequence[Item]) -> list[Markup]:
     by_var: dict[str, list[Item]] = {}
     for item in items:
         by_var.setdefault(item.media.var, []).append(item)
@@ -76,7 +74,7 @@ def _groups(result: ExecuteResult, items: Sequence[Item], budget: Budget) -> lis
     return [
         Markup('<section style="max-width:100%">{}{}{}</section>').format(
             EMPTY if alone else _heading(_title(result, name), by_var.get(name, []), result.texts_by_var.get(name, [])),
-            gallery(by_var[name], budget) if name in by_var else EMPTY,
+            gallery(by_var[name]) if name in by_var else EMPTY,
             EMPTY.join(block(text) for text in result.texts_by_var.get(name, ())),
         )
         for name in names
@@ -104,6 +102,7 @@ def _footer(result: ExecuteResult) -> Markup:
         parts.append(f"{result.duration:.2f} s")
     if result.server:
         parts.append(result.server)
+    parts += [f"{name} {value}" for name, value in result.params.items() if name.rpartition(".")[2] in _SEEDS]
     if not result.media and not result.texts and result.status == "completed":
         parts.append("no outputs")
     return Markup('<div class="cnb-foot cnb-faint" style="margin-top:8px;padding-top:4px">{}{}</div>').format(

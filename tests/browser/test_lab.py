@@ -1,0 +1,147 @@
+import json
+import shutil
+import time
+from pathlib import Path
+
+import httpx
+import nbformat
+import pytest
+
+NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+PICTURES = """() => [...document.querySelectorAll('.cnb img')].map(image => ({
+    loaded: image.complete && image.naturalWidth > 0, shown: image.getBoundingClientRect().width > 0 }))"""
+PLAYERS = """() => Promise.all([...document.querySelectorAll('.cnb video, .cnb audio')].map(player => {
+    player.preload = 'auto'; player.load();
+    return new Promise(done => { player.onloadedmetadata = () => done(player.duration);
+                                 player.onerror = () => done(-1); }); }))"""
+OVERFLOW = """() => [...document.querySelectorAll('.jp-OutputArea-output .cnb')].filter(
+    box => box.scrollWidth > box.clientWidth + 1).length"""
+
+
+def write(folder, *cells):
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(document, folder / "work" / "test.ipynb")
+
+
+@pytest.fixture
+def copied(lab, comfyui, monkeypatch):
+    """JupyterLab with the tutorials in it, sized for the server that they run on."""
+    monkeypatch.setenv("COMFYUI_BASE_URL", comfyui)
+
+    def start(**options):
+        made = lab(**options)
+        for path in NOTEBOOKS.glob("*.*"):
+            shutil.copy(path, made.folder / "work")
+        return made
+
+    return start
+
+
+def small(lab):
+    graph = json.loads((lab.folder / "work" / "workflow.json").read_text(encoding="utf-8"))
+    graph["4"]["inputs"]["ckpt_name"] = "tiny-sd15.safetensors"
+    graph["5"]["inputs"] |= {"width": 64, "height": 64}
+    graph["3"]["inputs"]["steps"] = 4
+    (lab.folder / "work" / "workflow.json").write_text(json.dumps(graph))
+    notebook = lab.folder / "work" / "01_quickstart.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8").replace('fox\\", 512', 'fox\\", 64'), encoding="utf-8")
+
+
+def check(notebook):
+    page = notebook.page
+    pictures = page.evaluate(PICTURES)
+    assert len(pictures) >= 8
+    assert all(picture["loaded"] for picture in pictures)
+    durations = page.evaluate(PLAYERS)
+    assert len(durations) >= 2
+    assert all(duration > 0 for duration in durations)
+    assert page.evaluate(OVERFLOW) == 0
+    assert page.locator(".cnb [role=alert]").count() == 1
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+def test_the_quickstart_in_jupyterlab(copied, open_notebook, request):
+    lab = copied()
+    kind = request.node.callspec.params["comfyui"]
+    if kind == "real":
+        small(lab)
+    notebook = open_notebook(lab, "01_quickstart.ipynb")
+    notebook.run_all()
+    check(notebook)
+    notebook.screenshot(f"quickstart-{kind}")
+
+
+@pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
+@pytest.mark.parametrize(("width", "theme"), [(480, "JupyterLab Light"), (1600, "JupyterLab Dark")])
+def test_the_quickstart_at_other_widths_and_in_the_dark(copied, open_notebook, width, theme):
+    notebook = open_notebook(copied(theme=theme), "01_quickstart.ipynb", width)
+    notebook.run_all()
+    check(notebook)
+    notebook.screenshot(f"quickstart-{width}-{theme.split()[-1].lower()}")
+
+
+@pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
+def test_a_click_shows_a_picture_large_and_another_hides_it(copied, open_notebook):
+    lab = copied()
+    call = '%%comfy -s embedded workflow.json\nprompt = "a fox"\nwidth = height = 1024\nsteps = 4\ncount = 4'
+    write(lab.folder, "%load_ext comfy_notebook", call)
+    notebook = open_notebook(lab, "test.ipynb")
+    notebook.run_all()
+    zoom = notebook.page.locator(".cnb-zoom").first
+    large = zoom.locator("figure img")
+    assert not large.is_visible()
+    zoom.locator("summary").click()
+    assert large.is_visible()
+    assert large.bounding_box()["width"] > 600
+    notebook.screenshot("zoomed")
+    zoom.locator("summary").click()
+    assert not large.is_visible()
+    zoom.locator("summary").focus()
+    notebook.page.keyboard.press("Enter")
+    assert large.is_visible()
+
+
+@pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
+def test_progress_moves_and_the_stop_button_ends_the_run(copied, open_notebook, comfyui):
+    lab = copied()
+    call = '%%comfy workflow.json\nprompt = "a fox"\nsteps = 5000\nseed = 1'
+    write(lab.folder, "%load_ext comfy_notebook", call, "'after'")
+    notebook = open_notebook(lab, "test.ipynb")
+    notebook.run_all(wait=False)
+    line = notebook.cell(1).locator(".cnb", has_text="step")
+    line.wait_for()
+    first = line.inner_text()
+    assert notebook.cell(1).locator("img[alt=preview]").evaluate("image => image.naturalWidth") > 0
+    notebook.page.wait_for_timeout(1500)
+    assert line.inner_text() != first
+    notebook.screenshot("progress")
+    began = time.monotonic()
+    notebook.page.get_by_title("Interrupt the kernel").first.click()
+    notebook.cell(1).get_by_text("Interrupted: the run was cancelled.").wait_for()
+    assert time.monotonic() - began < 2
+    assert notebook.cell(2).locator(".jp-OutputArea-output").count() == 0
+    deadline = time.monotonic() + 10
+    while httpx.get(f"{comfyui}/queue").json()["queue_running"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    notebook.screenshot("interrupted")
+
+
+@pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
+def test_a_notebook_from_someone_else_still_shows_its_results(copied, open_notebook):
+    from nbclient import NotebookClient
+
+    lab = copied()
+    path = lab.folder / "work" / "01_quickstart.ipynb"
+    document = nbformat.read(path, as_version=4)
+    NotebookClient(document, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    nbformat.write(document, path)
+    notebook = open_notebook(lab, "01_quickstart.ipynb")
+    assert notebook.page.evaluate("() => document.querySelectorAll('.cnb style').length") == 0  # it is not trusted
+    notebook.page.locator(".cnb img").first.wait_for()
+    check_pictures = notebook.page.evaluate(PICTURES)
+    assert len(check_pictures) >= 8
+    assert all(picture["loaded"] for picture in check_pictures)
+    assert all(duration > 0 for duration in notebook.page.evaluate(PLAYERS))
+    notebook.screenshot("not-trusted")
