@@ -372,11 +372,12 @@ def test_a_script_ends_cleanly_with_nothing_closed(embedded_comfyui, tmp_path):
         "from comfy_notebook import ComfyKit\n"
         f"graph = {picture()!r}\n"
         "for url in sys.argv[1:]:\n"
-        "    print(ComfyKit(url).run(graph).status)\n"
+        "    result = ComfyKit(url).run(graph)\n"
+        "    print(result.status, result.images[0].pil().size)\n"
     )
     command = [sys.executable, "-W", "error", str(script), embedded_comfyui, "embedded"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "completed\ncompleted\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "completed (32, 16)\n" * 2, "")
 
 
 def test_no_shell_and_no_widgets_are_imported_for_a_script():

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import tempfile
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,9 @@ class Engine:
         self._stopping = asyncio.Event()
         self._worker: Worker | None = None
         self._loop = asyncio.new_event_loop()
+        # our own, because a loop ends its default one in a new thread, and at exit there are no new threads
+        self._executor = ThreadPoolExecutor(thread_name_prefix="comfy_notebook embedded files")
+        self._loop.set_default_executor(self._executor)
         self._lock = threading.Lock()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="comfy_notebook embedded engine", daemon=True)
@@ -116,7 +119,7 @@ class Engine:
                 self._started.set_exception(error)
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._executor.shutdown()
             self._loop.close()
 
     async def _serve(self) -> None:
