@@ -15,7 +15,7 @@ from comfy_notebook.servers.following import Follower, Run
 from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.outputs import Source, collect, media_of
 from comfy_notebook.servers.refusals import left_out, refusal
-from comfy_notebook.servers.socket import EventSocket, Feed
+from comfy_notebook.servers.socket import EventSocket
 from comfy_notebook.workflow.files import FileValue, RemoteFile, ResultFile, named_by_content
 from comfy_notebook.workflow.schema import NodeSchema, read_node
 
@@ -128,7 +128,7 @@ class ComfyUI:
             If the server forgot the run, or stopped answering.
         """
         run = Run(workflow, binding, RunFiles(self._api))
-        client_id, feed = await self._open_feed(run)
+        client_id = await self._client_id(run)
 
         def tell(run: Run) -> None:
             if prefetch:
@@ -136,15 +136,17 @@ class ComfyUI:
             if watch is not None:
                 watch(run)
 
+        follower = Follower(self._api, self._socket, run, tell)
+        follower.feed.adrift = client_id is None
         try:
-            feed = await self._submit(run, feed, client_id, extra_data or {})
-            await Follower(self._api, self._socket, run, tell).follow(feed)
+            await self._submit(run, follower, client_id, extra_data or {})
+            await follower.follow()
             return self._result(run)
         except asyncio.CancelledError:
             self._in_background(self.cancel(run.prompt_id))
             raise
         finally:
-            self._socket.unfollow(feed)
+            follower.close()
 
     async def cancel(self, prompt_id: str) -> None:
         """End this run, queued or running, and no one else's; nothing happens if it is over."""
@@ -181,20 +183,18 @@ class ComfyUI:
             for media in media_of(node_id, run.state.outputs[node_id], source):
                 run.files.begin(media)
 
-    async def _open_feed(self, run: Run) -> tuple[str, Feed]:
-        """Open the socket before anything is sent; without one, the run is followed by asking."""
+    async def _client_id(self, run: Run) -> str | None:
+        """Open the socket before anything is sent; None if there is none, so that the run is followed by asking."""
         try:
-            client_id = await self._socket.open()
+            return await self._socket.open()
         except ServerError as error:
             await self._api.queue_remaining()  # says so if nobody is there at all
             run.warnings.append(f"{error.message} Progress is not shown, and its end is noticed a little later.")
-            feed = self._socket.follow(run.prompt_id)
-            feed.adrift = True
-            return run.prompt_id, feed  # an id that no one listens under: outputs of cached nodes need one
-        return client_id, self._socket.follow(run.prompt_id)
+            return None
 
-    async def _submit(self, run: Run, feed: Feed, client_id: str, extra_data: dict[str, Any]) -> Feed:
-        body = {"prompt": run.binding.graph, "prompt_id": run.prompt_id, "client_id": client_id}
+    async def _submit(self, run: Run, follower: Follower, client_id: str | None, extra_data: dict[str, Any]) -> None:
+        # Without a client id, a server reports no outputs of cached nodes: any id is better than none.
+        body = {"prompt": run.binding.graph, "prompt_id": run.prompt_id, "client_id": client_id or run.prompt_id}
         run.began = time.monotonic()
         try:
             status, answer = await self._api.submit(body | ({"extra_data": extra_data} if extra_data else {}))
@@ -203,16 +203,13 @@ class ComfyUI:
         except ServerError as error:
             if error.status is not None or not await self._knows(run.prompt_id):
                 raise
-            return feed  # the answer was lost, the run was not
+            return  # the answer was lost, the run was not
         if status != 200:
             raise refusal(answer, run.workflow)
         run.warnings += left_out(answer.get("node_errors") or {}, run.workflow)
         given = str(answer.get("prompt_id") or run.prompt_id)
-        if given == run.prompt_id:
-            return feed
-        self._socket.unfollow(feed)  # a server before 0.3.45 chooses the id itself
-        run.prompt_id = given
-        return self._socket.follow(given)
+        if given != run.prompt_id:  # a server before 0.3.45 chooses the id itself
+            follower.rename(given)
 
     async def _knows(self, prompt_id: str) -> bool:
         """Whether the server has a run of this id, so that one with an unknown fate is not taken for unsent."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from comfy_notebook.servers.downloads import RunFiles
+    from comfy_notebook.servers.events import Event
     from comfy_notebook.servers.http import Api
-    from comfy_notebook.servers.socket import EventSocket, Feed
+    from comfy_notebook.servers.socket import EventSocket
     from comfy_notebook.workflow.binding import Binding
     from comfy_notebook.workflow.document import Workflow
 
@@ -31,6 +33,7 @@ QUIET_SECONDS = 30.0  # without an event, after which the server is asked
 GRACE_SECONDS = 2.0  # for the end to be announced, once the outcome is known
 BLIND_SECONDS = (0.1, 2.0)  # first and longest pause between questions where there are no events
 AWAY_SECONDS = 60.0  # for a server that stopped answering to come back
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -86,8 +89,19 @@ class Follower:
         self._watch = watch
         self._pause = BLIND_SECONDS[0]
         self._away_since: float | None = None
+        self.feed = socket.follow(run.prompt_id, self._take)
 
-    async def follow(self, feed: Feed) -> None:
+    def rename(self, prompt_id: str) -> None:
+        """Follow the run under the id that the server chose for it."""
+        self.close()
+        self._run.prompt_id = prompt_id
+        self.feed = self._socket.follow(prompt_id, self._take)
+
+    def close(self) -> None:
+        """Hear no more of the run."""
+        self._socket.unfollow(self.feed)
+
+    async def follow(self) -> None:
         """Return once the run is over and its outputs are known.
 
         Raises
@@ -95,25 +109,36 @@ class Follower:
         RunLostError
             If the server no longer knows the run, or stopped answering for good.
         """
-        state = self._run.state
+        state, feed = self._run.state, self.feed
         while not state.over:
-            events = await feed.take(self._patience(feed))
-            for event in events:
-                state.apply(event)
-            if events and self._watch is not None:
-                self._watch(self._run)
-            if not events or feed.adrift:
-                await self._ask(feed)
+            patience = self._patience()
+            await feed.wait(patience)
+            silent = time.monotonic() - feed.heard >= patience
+            if not state.over and (silent or feed.adrift):
+                await self._ask()
         if feed.adrift or not state.started or state.verdict is None:
             await self._read_history()
 
-    def _patience(self, feed: Feed) -> float:
-        if feed.adrift:
+    def _take(self, event: Event) -> bool:
+        """Take an event into account, and say whether there is something to do."""
+        state = self._run.state
+        state.apply(event)
+        if self._watch is not None:
+            try:
+                self._watch(self._run)
+            except Exception:  # noqa: BLE001 - a watcher of any kind, and the run matters more
+                _log.exception("what watches a run failed, and no longer watches")
+                self._watch = None
+        return state.over or state.verdict is not None
+
+    def _patience(self) -> float:
+        """Return how many seconds may pass without an event before the server is asked."""
+        if self.feed.adrift:
             self._pause = min(self._pause * 1.5, BLIND_SECONDS[1])
             return self._pause
         return GRACE_SECONDS if self._run.state.verdict else QUIET_SECONDS
 
-    async def _ask(self, feed: Feed) -> None:
+    async def _ask(self) -> None:
         """Ask the server how the run stands; bear with one that is away for a while."""
         try:
             await self._settle()
@@ -123,7 +148,7 @@ class Follower:
             self._away_since = self._away_since or now
             if now - self._away_since > AWAY_SECONDS:
                 raise RunLostError(f"The server stopped answering while it ran this: {error.message}") from error
-        if feed.adrift and not self._run.state.over:
+        if self.feed.adrift and not self._run.state.over:
             with contextlib.suppress(ServerError):
                 await self._socket.open()  # for its word that the queue changed
 

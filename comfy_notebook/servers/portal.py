@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,15 +69,19 @@ class Portal:
         """Run ``work`` on the loop and await it from any other loop; cancelling the caller cancels it."""
         if asyncio.get_running_loop() is self._loop:
             return await work
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
         future = self.start(work)
-        mirror = asyncio.wrap_future(future)
+        future.add_done_callback(lambda _: _wake(loop, done))
         try:
-            while not mirror.done():
-                await asyncio.wait({mirror}, timeout=HEARTBEAT)
+            while not future.done():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT):
+                        await done.wait()
         except BaseException:
             future.cancel()
             raise
-        return mirror.result()
+        return future.result()
 
     def close(self) -> None:
         """Cancel what still runs and end the thread; the next call starts a new one."""
@@ -116,6 +121,11 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop that waited has ended, as when it is interrupted
+        loop.call_soon_threadsafe(event.set)
 
 
 async def _end_tasks(tasks: set[asyncio.Task[Any]]) -> None:

@@ -1,7 +1,7 @@
 """One WebSocket to one server, and which of its events belong to which run.
 
 Invariants: each connection has a client id of its own, because two sockets with one id go deaf. The reader
-never waits on anyone: events go into feeds without bound, and those of unknown runs are kept for a while,
+never waits on anyone: events are taken into account as they come, and those of unknown runs are kept for a while,
 because a run's first events may come before the answer that names it. When a connection ends, every feed is
 told, and its run asks the server how it stands.
 """
@@ -33,6 +33,8 @@ from comfy_notebook.servers.events import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from comfy_notebook.servers.address import Address
 
 _OPEN_SECONDS = 10.0
@@ -44,36 +46,40 @@ _FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadat
 
 
 class Feed:
-    """The events of one run, in the order in which they came.
+    """The events of one run, handed to whoever follows it as they come.
 
-    ``adrift`` is true once events may be missing: the connection under which the run was sent is gone.
+    Attributes
+    ----------
+    adrift
+        Whether events may be missing: the connection under which the run was sent is gone.
+    heard
+        The monotonic time of the last event, or of the feed's start.
     """
 
-    def __init__(self, prompt_id: str) -> None:
+    def __init__(self, prompt_id: str, take: Callable[[Event], bool]) -> None:
         self.prompt_id = prompt_id
         self.adrift = False
-        self._events: deque[Event] = deque()
+        self.heard = time.monotonic()
+        self._take = take
         self._news = asyncio.Event()
 
     def put(self, event: Event) -> None:
-        """Add an event."""
-        self._events.append(event)
-        self._news.set()
+        """Hand an event over; ``wait`` returns if it is one to act on."""
+        self.heard = time.monotonic()
+        if self._take(event):
+            self._news.set()
 
     def wake(self) -> None:
-        """Make ``take`` return, because something may have happened that has no event."""
+        """Make ``wait`` return, because something may have happened that has no event."""
         self._news.set()
 
-    async def take(self, timeout: float) -> list[Event]:  # noqa: ASYNC109
-        """Wait for events, ``timeout`` seconds at most, and return all that are there; perhaps none."""
+    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109
+        """Wait for an event to act on, ``timeout`` seconds at most."""
         if not self._news.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._news.wait()
         self._news.clear()
-        events = list(self._events)
-        self._events.clear()
-        return events
 
 
 class _NoRedirect(connect):
@@ -109,9 +115,13 @@ class EventSocket:
                 await self._connect()
             return self._client_id
 
-    def follow(self, prompt_id: str) -> Feed:
-        """Begin to collect a run's events, with those that came already."""
-        feed = self._feeds[prompt_id] = Feed(prompt_id)
+    def follow(self, prompt_id: str, take: Callable[[Event], bool]) -> Feed:
+        """Begin to hand over a run's events, first those that came already.
+
+        ``take`` is called for each on the reader's own time, so it must be quick and must not raise; it says
+        whether whoever waits on the feed should look.
+        """
+        feed = self._feeds[prompt_id] = Feed(prompt_id, take)
         kept = [entry for entry in self._unclaimed if entry[1].prompt_id == prompt_id]
         for entry in kept:
             self._unclaimed.remove(entry)
@@ -119,7 +129,7 @@ class EventSocket:
         return feed
 
     def unfollow(self, feed: Feed) -> None:
-        """Stop collecting."""
+        """Stop handing over."""
         self._feeds.pop(feed.prompt_id, None)
 
     async def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -70,7 +69,7 @@ def bind(workflow: Workflow, given: Mapping[str, Any], schemas: Schemas) -> Bind
         With everything that is wrong: unknown names, missing ones, values that do not fit, and nodes that the
         server lacks.
     """
-    binding = Binding(copy.deepcopy(workflow.graph))
+    binding = Binding({node_id: node | {"inputs": dict(node["inputs"])} for node_id, node in workflow.graph.items()})
     problems = [*_lacking_nodes(workflow, schemas), *_missing(workflow, given)]
     for name, value in given.items():
         parameter = locate(name, workflow.params, workflow.graph)

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/overhead.py [--url URL] [--rounds 5] [--runs 40]
 
-The server is a real ComfyUI: the one at --url or COMFYUI_TEST_URL, else one started by COMFYUI_SERVER.
-The floor is a bare aiohttp loop: submit, read the socket until execution_success. ComfyKit 0.1.12 is
-installed from PyPI into an environment of its own, kept in the user's cache directory. Contenders take turns,
-a process each, so that a slow moment hits all of them alike.
+The server is a real ComfyUI: the one at --url, else a fresh one, started by the command in COMFYUI_SERVER (one that
+has made thousands of files is slower to make the next). The floor is a bare aiohttp loop: submit, read the socket
+until execution_success. ComfyKit 0.1.12 is installed from PyPI into an environment of its own, kept in the user's
+cache directory. Contenders take turns, a process each, so that a slow moment hits all of them alike.
 """
 
 import argparse
@@ -13,9 +13,11 @@ import asyncio
 import itertools
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 import venv
@@ -146,8 +148,9 @@ def compare(url, rounds, runs):
     """Return contender → (median seconds of one run, median seconds for all together)."""
     single = {name: [] for name in CONTENDERS}
     together = {name: [] for name in CONTENDERS}
-    for _ in range(rounds):
-        for name in CONTENDERS:
+    for turn in range(rounds):
+        names = list(CONTENDERS)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
             one, many = measure(name, url, runs)
             single[name] += one
             together[name] += [many] if many is not None else []
@@ -167,7 +170,7 @@ def show(figures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", default=os.environ.get("COMFYUI_TEST_URL"))
+    parser.add_argument("--url")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--contender", help=argparse.SUPPRESS)
@@ -175,9 +178,18 @@ def main():
     if arguments.contender:
         print(json.dumps(CONTENDERS[arguments.contender](arguments.url, arguments.runs)))
         return
-    if not arguments.url:
-        parser.error("give --url or COMFYUI_TEST_URL")
-    show(compare(arguments.url, arguments.rounds, arguments.runs))
+    if arguments.url:
+        show(compare(arguments.url, arguments.rounds, arguments.runs))
+        return
+    if "COMFYUI_SERVER" not in os.environ:
+        parser.error("give --url, or set COMFYUI_SERVER to the comfyui-server command")
+    with tempfile.TemporaryDirectory() as base:
+        server = [*shlex.split(os.environ["COMFYUI_SERVER"])]
+        started = subprocess.run([*server, "start", "--base", base], check=True, stdout=subprocess.PIPE, text=True)
+        try:
+            show(compare(started.stdout.strip(), arguments.rounds, arguments.runs))
+        finally:
+            subprocess.run([*server, "stop", "--base", base], check=True)
 
 
 if __name__ == "__main__":
