@@ -64,7 +64,11 @@ class Origin(Protocol):
 
 
 class Shown:
-    """Shows itself in IPython and Jupyter: as HTML where there is a front end for it, else as text."""
+    """Shows itself in IPython and Jupyter: as HTML where there is a front end for it, else as text.
+
+    The one import against the direction of all others: a result is shown also where nothing else of the notebook
+    room was loaded.
+    """
 
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None

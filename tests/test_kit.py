@@ -1,7 +1,6 @@
 import asyncio
 import gc
 import io
-import itertools
 import subprocess
 import sys
 import threading
@@ -10,38 +9,11 @@ import wave
 
 import httpx
 import pytest
+from graphs import loaded, node, picture, sampled
 from PIL import Image
 
 from comfy_notebook import ComfyKit, ExecuteResult, Media, NodeError, NoServerError, ParameterError, ServerError
 from comfy_notebook.errors import WorkflowError
-
-_colors = itertools.count(int(time.time() * 1000) % 1_000_000 * 16)
-
-
-def node(class_type, title=None, **inputs):
-    made = {"class_type": class_type, "inputs": inputs}
-    return made | ({"_meta": {"title": title}} if title else {})
-
-
-def picture(**size):
-    inputs = {"width": 32, "height": 16, "batch_size": 1, "color": next(_colors) % 0xFFFFFF} | size
-    return {
-        "1": node("EmptyImage", "Empty, $width, $batch_size", **inputs),
-        "2": node("PreviewImage", "$output.cover", images=["1", 0]),
-    }
-
-
-def sampled(checkpoint="tiny-sd15.safetensors", **values):
-    inputs = {"seed": time.time_ns() % 2**50, "steps": 4, "cfg": 7.0, "denoise": 1.0} | values
-    return {
-        "3": node("KSampler", "Sampler, $seed, $steps", sampler_name="euler", scheduler="normal", model=["4", 0],
-                  positive=["6", 0], negative=["6", 0], latent_image=["5", 0], **inputs),
-        "4": node("CheckpointLoaderSimple", ckpt_name=checkpoint),
-        "5": node("EmptyLatentImage", width=64, height=64, batch_size=1),
-        "6": node("CLIPTextEncode", "$prompt.text", text="a cat", clip=["4", 1]),
-        "8": node("VAEDecode", samples=["3", 0], vae=["4", 2]),
-        "9": node("SaveImage", "$output.cover", images=["8", 0], filename_prefix="kit/ü x"),
-    }  # fmt: skip
 
 
 def wait_until(condition, seconds=30):
@@ -79,8 +51,8 @@ async def test_execute_json(kit):
 
 
 def test_files_that_a_run_needs_are_uploaded_once(kit, comfyui, tmp_path):
-    graph = {"1": node("LoadImage", "$~photo", image="x.png"), "2": node("PreviewImage", images=["1", 0])}
-    color = next(_colors) % 256, 7, 9
+    graph = loaded()
+    color = time.time_ns() % 256, 7, 9
     Image.new("RGB", (20, 10), color).save(tmp_path / "my photo.png")
     by_path = kit.run(graph, {"photo": str(tmp_path / "my photo.png")})
     assert by_path.images[0].pil().getpixel((0, 0)) == color
@@ -92,7 +64,7 @@ def test_files_that_a_run_needs_are_uploaded_once(kit, comfyui, tmp_path):
 
 def test_one_runs_output_feeds_the_next(kit):
     first = kit.run(picture(width=40))
-    graph = {"1": node("LoadImage", "$~photo", image="x.png"), "2": node("PreviewImage", images=["1", 0])}
+    graph = loaded()
     assert kit.run(graph, {"photo": first.images[0]}).images[0].pil().size == (40, 16)
 
 

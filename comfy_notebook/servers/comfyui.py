@@ -8,7 +8,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.errors import MediaError, NodeError, NoServerError, RunCancelledError, ServerError
+from comfy_notebook.errors import MediaError, NodeError, NoServerError, RunCancelledError, RunError, ServerError
 from comfy_notebook.results import CANCELLED, COMPLETED, FAILED, ExecuteResult
 from comfy_notebook.servers.downloads import RunFiles
 from comfy_notebook.servers.following import Follower, Run
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from comfy_notebook.workflow.binding import Binding, Schemas
     from comfy_notebook.workflow.document import Workflow
 
+_STRAGGLER_SECONDS = 1.0
 _LARGEST_FETCH = 512 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class ComfyUI:
         self._socket = EventSocket(address)
         self._schemas: dict[str, NodeSchema | None] = {}
         self._uploaded: dict[str, str] = {}
+        self._losses = 0
         self._cleanups: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -76,16 +78,25 @@ class ComfyUI:
 
         What it said once is kept; ``fresh`` asks again, as lists of files and models change.
         """
+        self._forget_if_restarted()
         wanted = [name for name in class_types if fresh or self._schemas.get(name) is None]
         infos = await asyncio.gather(*(self._api.object_info(name) for name in wanted))
         for name, info in zip(wanted, infos, strict=True):
             self._schemas[name] = read_node(name, info) if info is not None else None
         return self._schemas
 
+    def _forget_if_restarted(self) -> None:
+        """Forget what the server said and was sent once the connection was lost: it may be another server now."""
+        if self._losses != self._socket.losses:
+            self._losses = self._socket.losses
+            self._schemas.clear()
+            self._uploaded.clear()
+
     # -- running -------------------------------------------------------------------------------------
 
     async def upload(self, binding: Binding) -> None:
         """Upload the binding's files, each content once per server, and put their names in its graph."""
+        self._forget_if_restarted()
         names = await asyncio.gather(*(self._upload(file) for file in binding.uploads.values()))
         for target, name in zip(binding.uploads, names, strict=True):
             binding.place(target, name)
@@ -128,7 +139,6 @@ class ComfyUI:
             If the server forgot the run, or stopped answering.
         """
         run = Run(workflow, binding, RunFiles(self._api))
-        client_id = await self._client_id(run)
 
         def tell(run: Run) -> None:
             if prefetch:
@@ -137,13 +147,14 @@ class ComfyUI:
                 watch(run)
 
         follower = Follower(self._api, self._socket, run, tell)
-        follower.feed.adrift = client_id is None
         try:
+            client_id = await self._client_id(run)
+            follower.feed.adrift |= client_id is None
             await self._submit(run, follower, client_id, extra_data or {})
             await follower.follow()
             return self._result(run)
         except asyncio.CancelledError:
-            self._in_background(self.cancel(run.prompt_id))
+            self._in_background(self._abandon(run))
             raise
         finally:
             follower.close()
@@ -154,6 +165,12 @@ class ComfyUI:
         running, _ = await self._api.queue()
         if any(item[1] == prompt_id for item in running):  # old servers interrupt whatever runs: look first
             await self._api.interrupt(prompt_id)
+
+    async def _abandon(self, run: Run) -> None:
+        await self.cancel(run.prompt_id)
+        if not run.accepted:  # the submit was under way, and may yet arrive
+            await asyncio.sleep(_STRAGGLER_SECONDS)
+            await self.cancel(run.prompt_id)
 
     def _result(self, run: Run) -> ExecuteResult:
         state = run.state
@@ -204,6 +221,7 @@ class ComfyUI:
             if error.status is not None or not await self._knows(run.prompt_id):
                 raise
             return  # the answer was lost, the run was not
+        run.accepted = True
         if status != 200:
             raise refusal(answer, run.workflow)
         run.warnings += left_out(answer.get("node_errors") or {}, run.workflow)
@@ -245,8 +263,10 @@ def _outcome(run: Run) -> tuple[str, ComfyError | None]:
     state = run.state
     if state.verdict == COMPLETED:
         return COMPLETED, None
-    if state.verdict == CANCELLED or state.failure is None:
+    if state.verdict == CANCELLED:
         return CANCELLED, RunCancelledError("The run was interrupted on the server.")
+    if state.failure is None:
+        return FAILED, RunError("The run failed, and the server does not say why.")
     node_id = str(state.failure.get("node_id") or "")
     return FAILED, NodeError.from_message(state.failure, run.workflow.title(node_id))
 

@@ -50,6 +50,8 @@ class Run:
         What a user should know though the run goes on.
     prefetched
         The nodes whose files are on their way already.
+    accepted
+        Whether the server has answered the submit.
     """
 
     workflow: Workflow
@@ -59,6 +61,7 @@ class Run:
     state: RunState = field(default_factory=RunState)
     warnings: list[str] = field(default_factory=list)
     prefetched: set[str] = field(default_factory=set)
+    accepted: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -89,17 +92,20 @@ class Follower:
         self._watch = watch
         self._pause = BLIND_SECONDS[0]
         self._away_since: float | None = None
+        self._reopening: asyncio.Task[None] | None = None
         self.feed = socket.follow(run.prompt_id, self._take)
 
     def rename(self, prompt_id: str) -> None:
         """Follow the run under the id that the server chose for it."""
-        self.close()
+        self._socket.unfollow(self.feed)
         self._run.prompt_id = prompt_id
         self.feed = self._socket.follow(prompt_id, self._take)
 
     def close(self) -> None:
         """Hear no more of the run."""
         self._socket.unfollow(self.feed)
+        if self._reopening is not None:
+            self._reopening.cancel()
 
     async def follow(self) -> None:
         """Return once the run is over and its outputs are known.
@@ -148,9 +154,13 @@ class Follower:
             self._away_since = self._away_since or now
             if now - self._away_since > AWAY_SECONDS:
                 raise RunLostError(f"The server stopped answering while it ran this: {error.message}") from error
-        if self.feed.adrift and not self._run.state.over:
-            with contextlib.suppress(ServerError):
-                await self._socket.open()  # for its word that the queue changed
+        if self.feed.adrift and not self._run.state.over and self._reopening is None:
+            self._reopening = asyncio.create_task(self._reopen())
+
+    async def _reopen(self) -> None:
+        """Open the socket again, for its word that the queue changed; the run is asked after meanwhile."""
+        with contextlib.suppress(ServerError):
+            await self._socket.open()
 
     async def _settle(self) -> None:
         """Read the queue, then the history, in which a run that left the queue appears a moment later."""

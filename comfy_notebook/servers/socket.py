@@ -15,6 +15,7 @@ import logging
 import time
 import uuid
 from collections import deque
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from comfy_notebook.servers.address import Address
 
 _OPEN_SECONDS = 10.0
+_REFUSED_SECONDS = 15.0  # in which a socket that did not open is not tried again
 _PING_SECONDS, _PONG_SECONDS = 20.0, 60.0  # a server that loads a model may not answer for long
 _KEPT_EVENTS, _KEPT_SECONDS = 2_000, 60.0
 _frames_log = logging.getLogger(f"{__name__}.frames")
@@ -90,7 +92,10 @@ class _NoRedirect(connect):
 
 
 class EventSocket:
-    """The WebSocket of one server, opened when it is first needed and again when it was lost."""
+    """The WebSocket of one server, opened when it is first needed and again when it was lost.
+
+    ``losses`` counts how often it was lost: then the server may have been restarted.
+    """
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -98,6 +103,8 @@ class EventSocket:
         self._reader: asyncio.Task[None] | None = None
         self._client_id = ""
         self._opening = asyncio.Lock()
+        self._refusal: tuple[float, ServerError] | None = None
+        self.losses = 0
         self._feeds: dict[str, Feed] = {}
         self._unclaimed: deque[tuple[float, Event]] = deque(maxlen=_KEPT_EVENTS)
         self._running: str | None = None
@@ -108,11 +115,17 @@ class EventSocket:
         Raises
         ------
         ServerError
-            If there is no WebSocket to be had.
+            If there is no WebSocket to be had, or was none a moment ago.
         """
         async with self._opening:
             if self._connection is None:
-                await self._connect()
+                if self._refusal is not None and time.monotonic() - self._refusal[0] < _REFUSED_SECONDS:
+                    raise self._refusal[1]
+                try:
+                    await self._connect()
+                except ServerError as error:
+                    self._refusal = time.monotonic(), error
+                    raise
             return self._client_id
 
     def follow(self, prompt_id: str, take: Callable[[Event], bool]) -> Feed:
@@ -142,21 +155,11 @@ class EventSocket:
     async def _connect(self) -> None:
         client_id = uuid.uuid4().hex
         try:
-            async with asyncio.timeout(_OPEN_SECONDS):
-                connection = await _NoRedirect(
-                    f"{self._address.socket_url}/ws?clientId={client_id}",
-                    additional_headers=self._address.headers,
-                    ssl=self._address.tls(),
-                    proxy=None if self._address.is_loopback else True,
-                    logger=_frames_log,
-                    compression=None,  # pictures do not shrink, and the rest is small
-                    max_size=None,
-                    ping_interval=_PING_SECONDS,
-                    ping_timeout=_PONG_SECONDS,
-                    close_timeout=1.0,
-                )
+            async with asyncio.timeout(_OPEN_SECONDS), AsyncExitStack() as stack:
+                connection = await stack.enter_async_context(self._handshake(client_id))
                 await connection.send(_FLAGS)  # has to be the first message, or it is ignored
                 self._dispatch(await connection.recv())  # the status: from here on no event is missed
+                stack.pop_all()
         except (OSError, TimeoutError, WebSocketException) as error:
             raise ServerError(
                 f"{self._address.url} answers, but its WebSocket does not open: {error or type(error).__name__}.",
@@ -164,6 +167,20 @@ class EventSocket:
             ) from error
         self._connection, self._client_id = connection, client_id
         self._reader = asyncio.create_task(self._read(connection))
+
+    def _handshake(self, client_id: str) -> connect:
+        return _NoRedirect(
+            f"{self._address.socket_url}/ws?clientId={client_id}",
+            additional_headers=self._address.headers,
+            ssl=self._address.tls(),
+            proxy=None if self._address.is_loopback else True,
+            logger=_frames_log,
+            compression=None,  # pictures do not shrink, and the rest is small
+            max_size=None,
+            ping_interval=_PING_SECONDS,
+            ping_timeout=_PONG_SECONDS,
+            close_timeout=1.0,
+        )
 
     async def _read(self, connection: ClientConnection) -> None:
         try:
@@ -173,6 +190,7 @@ class EventSocket:
             pass  # told to the feeds below, as an orderly end is
         finally:
             self._connection = None
+            self.losses += 1
             for feed in self._feeds.values():
                 feed.adrift = True
                 feed.wake()

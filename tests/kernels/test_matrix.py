@@ -4,30 +4,8 @@ import time
 
 import httpx
 import pytest
+from graphs import picture, sampled
 
-PICTURE = {
-    "1": {
-        "class_type": "EmptyImage",
-        "inputs": {"width": 32, "height": 16, "batch_size": 1, "color": 0},
-        "_meta": {"title": "Empty, $width, $color"},
-    },
-    "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "$output.cover"}},
-}
-LONG = {
-    "3": {
-        "class_type": "KSampler",
-        "inputs": {
-            "seed": 1, "steps": 10_000, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
-            "model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0], "latent_image": ["5", 0],
-        },
-        "_meta": {"title": "Sampler, $seed"},
-    },
-    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "any"}},
-    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["4", 1]}},
-    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
-    "9": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}},
-}  # fmt: skip
 PASTED = """
 import asyncio
 from comfy_notebook import ComfyKit
@@ -46,8 +24,8 @@ asyncio.run(main())
 
 @pytest.fixture
 def notebook(kernel, embedded_comfyui, tmp_path, monkeypatch):
-    (tmp_path / "workflow.json").write_text(json.dumps(PICTURE))
-    (tmp_path / "long.json").write_text(json.dumps(LONG))
+    (tmp_path / "workflow.json").write_text(json.dumps(picture()))
+    (tmp_path / "long.json").write_text(json.dumps(sampled(steps=10_000, seed=1)))
     setup = f"import os; os.environ['COMFYUI_BASE_URL'] = {embedded_comfyui!r}\n%load_ext comfy_notebook"
     (reply,) = kernel.run(setup)
     assert (reply.status, reply.text) == ("ok", "")

@@ -1,24 +1,14 @@
 import json
 
 import pytest
+from graphs import loaded, picture
 from IPython.core.error import UsageError
 from PIL import Image
 
 from comfy_notebook import ExecuteResult, ParameterError, WorkflowError
 from comfy_notebook.errors import NodeError, NoServerError
 
-GRAPH = {
-    "1": {
-        "class_type": "EmptyImage",
-        "inputs": {"width": 32, "height": 16, "batch_size": 1, "color": 0},
-        "_meta": {"title": "Empty, $width, $color"},
-    },
-    "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "$output.cover"}},
-}
-LOAD = {
-    "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}, "_meta": {"title": "$~image"}},
-    "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
-}
+GRAPH = picture(color=0)
 
 
 @pytest.fixture
@@ -26,7 +16,7 @@ def ip(shell, embedded_comfyui, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "workflow.json").write_text(json.dumps(GRAPH))
     (tmp_path / "my flow.json").write_text(json.dumps(GRAPH))
-    (tmp_path / "load.json").write_text(json.dumps(LOAD))
+    (tmp_path / "load.json").write_text(json.dumps(loaded("$~image")))
     shell.run_line_magic("load_ext", "comfy_notebook")
     shell.run_line_magic("config", f"ComfyMagics.server = '{embedded_comfyui}'")
     return shell
@@ -47,7 +37,7 @@ def test_a_cell_runs_a_workflow_with_the_values_of_its_body(ip):
     assert ip.user_ns["mine"] is result
     assert ip.user_ns["_"] is result
     assert "width" not in ip.user_ns
-    assert result.params == {"width": 40, "color": 0}
+    assert result.params == {"width": 40, "color": 0, "batch_size": 1}
 
 
 def test_a_semicolon_silences(ip, capsys):

@@ -9,33 +9,13 @@ import time
 
 import httpx
 import pytest
-
-PICTURE = {
-    "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
-    "2": {
-        "class_type": "PreviewImage",
-        "inputs": {"images": ["1", 0]},
-        "_meta": {"title": "$output.cover"},
-    },
-}
-SAMPLER = {
-    "seed": 1, "steps": 10_000, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
-    "model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0], "latent_image": ["5", 0],
-}  # fmt: skip
-LONG = {
-    "3": {"class_type": "KSampler", "inputs": SAMPLER},
-    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "any"}},
-    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["4", 1]}},
-    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
-    "9": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}},
-}
+from graphs import picture, sampled
 
 
 @pytest.fixture
 def terminal(tmp_path, embedded_comfyui):
-    (tmp_path / "picture.json").write_text(json.dumps(PICTURE))
-    (tmp_path / "long.json").write_text(json.dumps(LONG))
+    (tmp_path / "picture.json").write_text(json.dumps(picture(width=8, height=8)))
+    (tmp_path / "long.json").write_text(json.dumps(sampled(steps=10_000, seed=1)))
     command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=nocolor"]
     process = subprocess.Popen(
         command,

@@ -1,32 +1,21 @@
 """Servers as they are deployed: behind prefixes, logins and proxies, old and new, and with trouble on the line."""
 
+import asyncio
 import io
 import json
 import logging
 import pickle
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from aiohttp import web
+from graphs import loaded, picture
 from PIL import Image
+from proxy import Proxy
 
 from comfy_notebook import ComfyKit, NoServerError, ParameterError, RunLostError, ServerError
 from comfy_notebook.servers import following
 from comfy_notebook.servers.portal import portal
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from proxy import Proxy
-
-
-def graph(color=None):
-    color = time.time_ns() // 1000 % 0xFFFFFF if color is None else color
-    inputs = {"width": 32, "height": 16, "batch_size": 1, "color": color}
-    return {
-        "1": {"class_type": "EmptyImage", "inputs": inputs, "_meta": {"title": "$color"}},
-        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "$output.cover"}},
-    }
 
 
 @pytest.fixture
@@ -43,7 +32,7 @@ def completed(result):
 
 def test_a_prefix_in_the_url_holds_for_everything(embedded_comfyui):
     with Proxy(embedded_comfyui, prefix="/proxy/8188") as proxy:
-        result = completed(ComfyKit(f"{proxy.url}/").run(graph()))
+        result = completed(ComfyKit(f"{proxy.url}/").run(picture()))
         assert result.images[0].startswith(f"{proxy.url}/view?")
         assert all(path.startswith("/proxy/8188/") for path in proxy.paths())
         assert any(path.endswith("/ws") for path in proxy.paths())
@@ -51,7 +40,7 @@ def test_a_prefix_in_the_url_holds_for_everything(embedded_comfyui):
 
 def test_a_prefix_left_out_is_guessed_at(embedded_comfyui):
     with Proxy(embedded_comfyui, prefix="/proxy/8188") as proxy:
-        result = ComfyKit(proxy.url.removesuffix("/proxy/8188")).run(graph())
+        result = ComfyKit(proxy.url.removesuffix("/proxy/8188")).run(picture())
         assert isinstance(result.error, ServerError)
         assert "prefix" in result.msg
 
@@ -71,7 +60,7 @@ def test_credentials_go_with_every_request_and_are_shown_nowhere(proxy, caplog, 
     caplog.set_level(logging.DEBUG)
     url = proxy.url.replace("http://", f"http://{options.pop('user', '')}")
     kit = ComfyKit(url, **options)
-    result = completed(kit.run(graph()))
+    result = completed(kit.run(picture()))
     assert all(headers.get(name) == value for _, _, headers in proxy.seen)
     shown = f"{kit!r}{result!r}{result.images}{result.server}{result._repr_html_()}{vars(result)}{caplog.text}"
     assert "sesame" not in shown
@@ -80,7 +69,7 @@ def test_credentials_go_with_every_request_and_are_shown_nowhere(proxy, caplog, 
 
 def test_a_login_is_asked_for_by_name(proxy):
     proxy.answer = lambda request: web.Response(status=401)
-    result = ComfyKit(proxy.url, api_key="wrong-sesame").run(graph())
+    result = ComfyKit(proxy.url, api_key="wrong-sesame").run(picture())
     assert "COMFYUI_API_KEY" in result.msg
     assert "sesame" not in result.msg
 
@@ -88,14 +77,14 @@ def test_a_login_is_asked_for_by_name(proxy):
 def test_a_redirect_is_not_followed_with_credentials(proxy, embedded_comfyui):
     with Proxy(embedded_comfyui) as elsewhere:
         proxy.answer = lambda request: web.Response(status=302, headers={"Location": elsewhere.url + request.path})
-        result = ComfyKit(proxy.url, api_key="sesame").run(graph())
+        result = ComfyKit(proxy.url, api_key="sesame").run(picture())
         assert isinstance(result.error, ServerError)
         assert elsewhere.seen == []
 
 
 def test_a_page_instead_of_an_answer_is_told(proxy):
     proxy.answer = lambda request: web.Response(text="<html>Please log in</html>", content_type="text/html")
-    result = ComfyKit(proxy.url).run(graph())
+    result = ComfyKit(proxy.url).run(picture())
     assert "text/html, not with JSON" in result.msg
     assert "login page" in result.msg
 
@@ -103,7 +92,7 @@ def test_a_page_instead_of_an_answer_is_told(proxy):
 def test_the_partners_key_travels_in_extra_data_alone(proxy):
     bodies = []
     proxy.body = lambda body: bodies.append(body) or body
-    completed(ComfyKit(proxy.url, api_key="server-key", comfy_org_api_key="partner-key").run(graph()))
+    completed(ComfyKit(proxy.url, api_key="server-key", comfy_org_api_key="partner-key").run(picture()))
     assert bodies[0]["extra_data"] == {"api_key_comfy_org": "partner-key"}
     assert "server-key" not in json.dumps(bodies)
     assert all("partner-key" not in json.dumps(headers) for _, _, headers in proxy.seen)
@@ -111,16 +100,16 @@ def test_the_partners_key_travels_in_extra_data_alone(proxy):
 
 def test_a_server_that_chooses_the_prompts_id_itself(proxy):
     proxy.body = lambda body: {name: value for name, value in body.items() if name != "prompt_id"}
-    result = completed(ComfyKit(proxy.url).run(graph()))
+    result = completed(ComfyKit(proxy.url).run(picture()))
     assert len(result.prompt_id) == 36
 
 
 def test_without_a_websocket_a_run_completes_and_says_so(proxy):
     proxy.answer = lambda request: web.Response(status=403) if request.path == "/ws" else None
-    result = completed(ComfyKit(proxy.url).run(graph()))
+    result = completed(ComfyKit(proxy.url).run(picture()))
     assert "WebSocket does not open" in result.warnings[0]
-    completed(ComfyKit(proxy.url).run(graph(color=1)))
-    again = completed(ComfyKit(proxy.url).run(graph(color=1)))  # cached: its outputs need a client id to be told
+    completed(ComfyKit(proxy.url).run(picture(color=1)))
+    again = completed(ComfyKit(proxy.url).run(picture(color=1)))  # cached: its outputs need a client id to be told
     assert len(again.images) == 1
 
 
@@ -136,15 +125,59 @@ def test_a_socket_closed_in_mid_run_loses_nothing(proxy, kind):
 
     proxy.frame = close_once
     kit = ComfyKit(proxy.url)
-    completed(kit.run(graph()))
+    completed(kit.run(picture()))
     assert closed
-    completed(kit.run(graph()))
+    completed(kit.run(picture()))
 
 
 def test_a_socket_that_says_nothing_loses_nothing(proxy, monkeypatch):
     monkeypatch.setattr(following, "QUIET_SECONDS", 0.5)
     proxy.frame = lambda frame: frame if isinstance(frame, str) and json.loads(frame)["type"] == "status" else None
-    completed(ComfyKit(proxy.url).run(graph()))
+    completed(ComfyKit(proxy.url).run(picture()))
+
+
+def test_a_restarted_server_is_asked_and_sent_anew(embedded_comfyui, tmp_path):
+    from comfy_notebook.servers.embedded import Engine
+
+    photo = Image.new("RGB", (5, 5), time.time_ns() % 256)
+    with Engine.start(tmp_path / "first") as first, Proxy(first.url) as proxy:
+        kit = ComfyKit(proxy.url)
+        assert kit.run(loaded(), {"photo": photo}).status == "completed"
+        first.stop()
+        with Engine.start(tmp_path / "second") as second:
+            proxy.upstream = second.url
+            time.sleep(0.2)  # for the loss of the connection to be noticed
+            assert kit.run(loaded(), {"photo": photo}).msg == ""
+        assert proxy.paths().count("/upload/image") == 2
+
+
+def test_a_websocket_that_hangs_does_not_hang_every_run(proxy, monkeypatch):
+    monkeypatch.setattr("comfy_notebook.servers.socket._OPEN_SECONDS", 1.0)
+    original = proxy._socket
+
+    async def hang(request, url):
+        await asyncio.sleep(30)
+        return await original(request, url)
+
+    proxy._socket = hang
+    kit = ComfyKit(proxy.url)
+    completed(kit.run(picture()))
+    began = time.monotonic()
+    completed(kit.run(picture()))
+    assert time.monotonic() - began < 1
+
+
+def test_a_failure_without_a_reason_is_a_failure(proxy):
+    def without_reason(request):
+        if request.path.startswith("/history/"):
+            entry = {"outputs": {}, "status": {"status_str": "error", "completed": False, "messages": []}}
+            return web.json_response({request.path.rpartition("/")[2]: entry})
+        return web.Response(status=403) if request.path == "/ws" else None
+
+    proxy.answer = without_reason
+    result = ComfyKit(proxy.url).run(picture())
+    assert result.status == "failed"
+    assert "does not say why" in result.msg
 
 
 def test_an_end_that_is_never_announced_is_found(proxy, monkeypatch):
@@ -156,7 +189,7 @@ def test_an_end_that_is_never_announced_is_found(proxy, monkeypatch):
         return None if end else frame
 
     proxy.frame = drop_end
-    completed(ComfyKit(proxy.url).run(graph()))
+    completed(ComfyKit(proxy.url).run(picture()))
 
 
 def test_frames_that_nobody_understands_are_passed_over(proxy):
@@ -166,11 +199,11 @@ def test_frames_that_nobody_understands_are_passed_over(proxy):
 
     seen = []
     proxy.frame = lambda frame: seen.append(frame) or frame
-    completed(ComfyKit(proxy.url).run(graph()))
+    completed(ComfyKit(proxy.url).run(picture()))
     assert seen
     monkey = {"type": "crystools.monitor", "data": {"cpu": 1}}
     proxy.frame = lambda frame: json.dumps(monkey) if isinstance(frame, str) and "progress_state" in frame else frame
-    completed(ComfyKit(proxy.url).run(graph()))
+    completed(ComfyKit(proxy.url).run(picture()))
 
 
 def test_a_run_that_the_server_forgot_is_lost_and_not_sent_again(proxy, monkeypatch):
@@ -185,7 +218,7 @@ def test_a_run_that_the_server_forgot_is_lost_and_not_sent_again(proxy, monkeypa
         return None
 
     proxy.answer = forgetful
-    result = ComfyKit(proxy.url).run(graph())
+    result = ComfyKit(proxy.url).run(picture())
     assert isinstance(result.error, RunLostError)
     assert proxy.paths().count("/prompt") == 1
 
@@ -202,7 +235,7 @@ def test_an_answer_that_is_lost_does_not_lose_the_run_nor_run_it_twice(proxy):
         return answer
 
     proxy._request = lose_answer
-    completed(ComfyKit(proxy.url).run(graph()))
+    completed(ComfyKit(proxy.url).run(picture()))
     assert len(submits) == 1
 
 
@@ -214,7 +247,7 @@ def test_a_submit_that_never_arrived_is_told(proxy):
         return None
 
     proxy.answer = cut
-    result = ComfyKit(proxy.url).run(graph())
+    result = ComfyKit(proxy.url).run(picture())
     assert isinstance(result.error, ServerError)
     assert "broke" in result.msg
     assert proxy.paths().count("/prompt") == 1
@@ -225,7 +258,7 @@ def test_a_server_that_goes_away_for_good_is_told_within_a_bounded_time(proxy, m
     monkeypatch.setattr(following, "AWAY_SECONDS", 1.0)
     proxy.frame = lambda frame: frame if isinstance(frame, str) and json.loads(frame)["type"] == "status" else None
     proxy.answer = lambda request: web.Response(status=502) if request.path == "/queue" else None
-    result = ComfyKit(proxy.url).run(graph())
+    result = ComfyKit(proxy.url).run(picture())
     assert isinstance(result.error, RunLostError)
     assert "stopped answering" in result.msg
 
@@ -233,7 +266,7 @@ def test_a_server_that_goes_away_for_good_is_told_within_a_bounded_time(proxy, m
 @pytest.mark.parametrize(("status", "says"), [(413, "max-upload-size"), (502, "has it been started"), (500, "500")])
 def test_errors_of_the_server_are_sentences(proxy, status, says):
     proxy.answer = lambda request: web.Response(status=status) if request.path == "/prompt" else None
-    result = ComfyKit(proxy.url).run(graph())
+    result = ComfyKit(proxy.url).run(picture())
     assert isinstance(result.error, ServerError)
     assert result.error.status == status
     assert says in result.msg
@@ -243,7 +276,7 @@ def test_a_newer_servers_refusals_are_read(proxy):
     error = {"type": "dependency_cycle", "message": "Dependency cycle detected", "details": "1 -> 2 -> 1"}
     answer = {"error": error | {"extra_info": {"cycle_nodes": ["1", "2"]}}, "node_errors": {}}
     proxy.answer = lambda request: web.json_response(answer, status=400) if request.path == "/prompt" else None
-    result = ComfyKit(proxy.url).run(graph())
+    result = ComfyKit(proxy.url).run(picture())
     assert isinstance(result.error, ParameterError)
     assert "Dependency cycle detected" in result.msg
     assert "1 -> 2 -> 1" in result.msg
@@ -251,14 +284,14 @@ def test_a_newer_servers_refusals_are_read(proxy):
 
 def test_a_file_that_is_gone_says_so_and_the_result_still_shows(proxy):
     proxy.answer = lambda request: web.Response(status=404) if request.path == "/view" else None
-    result = ComfyKit(proxy.url).run(graph())
+    result = ComfyKit(proxy.url).run(picture())
     assert result.status == "completed"
     assert "the server no longer has it" in result._repr_html_()
 
 
 def test_what_was_fetched_outlives_its_server(embedded_comfyui):
     with Proxy(embedded_comfyui) as proxy:
-        result = ComfyKit(proxy.url).run(graph())
+        result = ComfyKit(proxy.url).run(picture())
         content = result.images[0].bytes()
     assert result.images[0].bytes() == content
     assert "data:image/png" in result._repr_html_()
@@ -266,7 +299,7 @@ def test_what_was_fetched_outlives_its_server(embedded_comfyui):
 
 def test_a_cell_fetches_its_files_while_the_rest_runs(proxy):
     kit = ComfyKit(proxy.url)
-    result = portal.wait(kit.perform(graph(), {}, prefetch=True))
+    result = portal.wait(kit.perform(picture(), {}, prefetch=True))
     deadline = time.monotonic() + 5
     while "/view" not in proxy.paths():
         assert time.monotonic() < deadline
@@ -277,28 +310,20 @@ def test_a_cell_fetches_its_files_while_the_rest_runs(proxy):
 
 
 def test_uploads_are_sent_once_per_content(proxy):
-    load = {
-        "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}, "_meta": {"title": "$~photo"}},
-        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
-    }
     kit = ComfyKit(proxy.url)
     photo = Image.new("RGB", (5, 5), time.time_ns() % 256)
     for _ in range(3):
-        assert kit.run(load, {"photo": photo}).status == "completed"
+        assert kit.run(loaded(), {"photo": photo}).status == "completed"
     assert proxy.paths().count("/upload/image") == 1
 
 
 def test_files_elsewhere_are_fetched_without_credentials(proxy, embedded_comfyui):
     content = io.BytesIO()
     Image.new("RGB", (7, 5)).save(content, "PNG")
-    load = {
-        "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}, "_meta": {"title": "$~photo"}},
-        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
-    }
     with Proxy(embedded_comfyui) as elsewhere:
         elsewhere.answer = lambda request: web.Response(body=content.getvalue(), content_type="image/png")
         kit = ComfyKit(proxy.url, api_key="sesame", cookies="a=sesame")
-        result = kit.run(load, {"photo": f"{elsewhere.url}/photo.png"})
+        result = kit.run(loaded(), {"photo": f"{elsewhere.url}/photo.png"})
         assert result.images[0].pil().size == (7, 5)
         assert "sesame" not in json.dumps([headers for _, _, headers in elsewhere.seen])
 
@@ -306,19 +331,19 @@ def test_files_elsewhere_are_fetched_without_credentials(proxy, embedded_comfyui
 def test_a_stale_list_of_choices_is_asked_for_again(proxy):
     choices = ["old.safetensors"]
     node = {"input": {"required": {"name": [choices, {}]}}, "output_node": False}
-    picture = graph() | {"9": {"class_type": "Loader", "inputs": {"name": "old.safetensors"}}}
+    graph = picture() | {"9": {"class_type": "Loader", "inputs": {"name": "old.safetensors"}}}
 
     def info(request):
         return web.json_response({"Loader": node}) if request.path == "/object_info/Loader" else None
 
     proxy.answer = info
     kit = ComfyKit(proxy.url)
-    assert "'new.safetensors' is not among" in kit.run(picture, {"name": "new.safetensors"}).msg
+    assert "'new.safetensors' is not among" in kit.run(graph, {"name": "new.safetensors"}).msg
     choices.append("new.safetensors")
-    assert "is not among" not in kit.run(picture, {"name": "new.safetensors"}).msg
+    assert "is not among" not in kit.run(graph, {"name": "new.safetensors"}).msg
 
 
 def test_nobody_there_is_told_at_once():
     began = time.monotonic()
-    assert isinstance(ComfyKit("http://127.0.0.1:1").run(graph()).error, NoServerError)
+    assert isinstance(ComfyKit("http://127.0.0.1:1").run(picture()).error, NoServerError)
     assert time.monotonic() - began < 3

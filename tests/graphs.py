@@ -1,0 +1,40 @@
+"""Workflows that tests run, on the built-in engine as on a real ComfyUI with the tiny model."""
+
+import itertools
+import time
+
+CHECKPOINT = "tiny-sd15.safetensors"
+_colors = itertools.count(time.time_ns() // 1000 % 0xFFFFFF)
+
+
+def node(class_type, title=None, **inputs):
+    made = {"class_type": class_type, "inputs": inputs}
+    return made | ({"_meta": {"title": title}} if title else {})
+
+
+def picture(**inputs):
+    """A picture of 32 x 16 in a color that no cache has seen, as output ``cover``."""
+    inputs = {"width": 32, "height": 16, "batch_size": 1, "color": next(_colors) % 0xFFFFFF} | inputs
+    return {
+        "1": node("EmptyImage", "Empty, $width, $color, $batch_size", **inputs),
+        "2": node("PreviewImage", "$output.cover", images=["1", 0]),
+    }
+
+
+def sampled(**values):
+    """A text-to-image workflow of 64 x 64 and four steps, with a seed that no cache has seen."""
+    inputs = {"seed": time.time_ns() % 2**50, "steps": 4, "cfg": 7.0, "denoise": 1.0} | values
+    return {
+        "3": node("KSampler", "Sampler, $seed, $steps", sampler_name="euler", scheduler="normal", model=["4", 0],
+                  positive=["6", 0], negative=["6", 0], latent_image=["5", 0], **inputs),
+        "4": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+        "5": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "6": node("CLIPTextEncode", "$prompt.text", text="a cat", clip=["4", 1]),
+        "8": node("VAEDecode", samples=["3", 0], vae=["4", 2]),
+        "9": node("SaveImage", "$output.cover", images=["8", 0], filename_prefix="tests/ü x"),
+    }  # fmt: skip
+
+
+def loaded(title="$~photo"):
+    """A workflow that shows the picture that it is given."""
+    return {"1": node("LoadImage", title, image="x.png"), "2": node("PreviewImage", images=["1", 0])}
