@@ -291,6 +291,11 @@ def test_the_last_of_two_is_taken():
     assert read_saved(content, "x").prompt == '{"1": 2}'
 
 
+def test_damaged_exif_does_not_hide_texts():
+    content = png(chunk(b"eXIf", b"Exif\0\0??"), chunk(b"tEXt", b"prompt\0{}"))
+    assert read_saved(content, "x") == Saved("{}", None)
+
+
 def test_a_text_that_is_no_json_is_none():
     content = png(chunk(b"tEXt", b"prompt\0a cat in the snow"), chunk(b"tEXt", b"workflow\0null"))
     with pytest.raises(WorkflowError, match=r"^x has no workflow in it\."):

@@ -47,4 +47,4 @@ class TooLargeError(DamagedError):
     """There is more text than any workflow has."""
 
     def __init__(self) -> None:
-        super().__init__(f"its metadata is larger than {LARGEST >> 20} MB")
+        super().__init__(f"its metadata would be larger than {LARGEST >> 20} MB")

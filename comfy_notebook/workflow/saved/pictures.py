@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from comfy_notebook.workflow.saved import exif
@@ -26,7 +27,8 @@ def png(stream: BinaryIO) -> Entries:
     left = LARGEST
     for kind, length in _png_chunks(stream):
         if kind == b"eXIf":
-            yield from exif.entries(take(stream, length))
+            with suppress(DamagedError):  # the texts are what counts
+                yield from exif.entries(take(stream, length))
         elif kind in _PNG_TEXTS:
             start = take(stream, min(length, _LONGEST_KEY))
             key, separator, _ = start.partition(b"\0")
