@@ -46,6 +46,20 @@ class InputSpec:
         "image", "audio", "video" or "file" where the value names a file that can be uploaded, else "".
     multiple
         Whether a COMBO takes a list of its choices.
+    step, rounding
+        How the page rounds a number that comes from a primitive; ``rounding`` is False where it shall not.
+    control
+        Whether the page adds a "control after generate" beside it; None if the server does not say.
+    force_input
+        Whether it is a socket although its type has a control.
+    widget_type
+        The control that the page shows, where the type does not say.
+    dynamic_prompts
+        Whether the page resolves ``{a|b}`` in its text.
+    remote
+        Whether the choices of a COMBO come from another address.
+    cases
+        Of a COMBO that decides which inputs follow: choice → those inputs, named without its prefix.
     """
 
     name: str
@@ -57,6 +71,14 @@ class InputSpec:
     maximum: float | int | None = None
     file: str = ""
     multiple: bool = False
+    step: float | int | None = None
+    rounding: float | int | bool | None = None
+    control: bool | None = None
+    force_input: bool = False
+    widget_type: str = ""
+    dynamic_prompts: bool = False
+    remote: bool = False
+    cases: Mapping[str, tuple[InputSpec, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def is_widget(self) -> bool:
@@ -66,11 +88,26 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class NodeSchema:
-    """One node class, as the server declares it."""
+    """One node class, as the server declares it.
+
+    Attributes
+    ----------
+    inputs
+        By name, in the order in which the page shows them.
+    outputs
+        Their types.
+    display_name
+        The title of a node that nobody named.
+    upload_button
+        Where in the order of the inputs the page puts a button to upload a file; None where it has none.
+    """
 
     class_type: str
     inputs: Mapping[str, InputSpec] = field(default_factory=dict)
     is_output: bool = False
+    outputs: tuple[str, ...] = ()
+    display_name: str = ""
+    upload_button: int | None = None
 
     @property
     def file_inputs(self) -> list[InputSpec]:
@@ -81,29 +118,86 @@ class NodeSchema:
 def read_node(class_type: str, info: Mapping[str, Any]) -> NodeSchema:
     """Read one class's entry of /object_info."""
     declared = info.get("input")
-    inputs: dict[str, InputSpec] = {}
-    if isinstance(declared, Mapping):
-        for group in ("required", "optional"):
-            entries = declared.get(group)
-            for name, entry in entries.items() if isinstance(entries, Mapping) else ():
-                inputs[name] = _read_input(class_type, name, entry, required=group == "required")
-    return NodeSchema(class_type, inputs, is_output=bool(info.get("output_node")))
+    groups = declared if isinstance(declared, Mapping) else {}
+    required = _read_group(class_type, info, groups, "required")
+    optional = _read_group(class_type, info, groups, "optional")
+    # The button joins the required inputs, but input_order, which newer servers send, does not name it.
+    ordered = isinstance(info.get("input_order"), Mapping)
+    return NodeSchema(
+        class_type,
+        {spec.name: spec for spec in (*required, *optional)},
+        is_output=bool(info.get("output_node")),
+        outputs=_outputs(info.get("output")),
+        display_name=str(info.get("display_name") or ""),
+        upload_button=len(required) + (len(optional) if ordered else 0) if _has_upload_button(groups) else None,
+    )
+
+
+def _read_group(class_type: str, info: Mapping[str, Any], groups: Mapping[str, Any], group: str) -> list[InputSpec]:
+    entries = groups.get(group)
+    if not isinstance(entries, Mapping):
+        return []
+    order = info.get("input_order")
+    listed = order.get(group) if isinstance(order, Mapping) else None
+    first = [name for name in listed if isinstance(name, str) and name in entries] if isinstance(listed, list) else []
+    names = dict.fromkeys((*first, *entries))
+    return [_read_input(class_type, name, entries[name], required=group == "required") for name in names]
+
+
+def _outputs(declared: Any) -> tuple[str, ...]:
+    if not isinstance(declared, list):
+        return ()
+    return tuple("COMBO" if isinstance(kind, list) else str(kind) for kind in declared)
+
+
+def _has_upload_button(groups: Mapping[str, Any]) -> bool:
+    entries = groups.get("required")
+    options = [_split(entry)[1] for entry in entries.values()] if isinstance(entries, Mapping) else []
+    return any(option.get(flag) is True for option in options for flag in _UPLOADS if flag != "file_upload")
 
 
 def _read_input(class_type: str, name: str, entry: Any, *, required: bool) -> InputSpec:
     kind, options = _split(entry)
-    choices = _choices(kind, options)
+    control = options.get("control_after_generate")
+    rounding = options.get("round")
     return InputSpec(
         name,
         type="COMBO" if isinstance(kind, list) else str(kind),
         required=required,
         default=options.get("default"),
-        choices=choices,
+        choices=_choices(kind, options),
         minimum=_number(options.get("min")),
         maximum=_number(options.get("max")),
         file=_file_kind(class_type, name, options),
         multiple=bool(options.get("multiselect") or options.get("multi_select")),
+        step=_number(options.get("step")),
+        rounding=rounding if isinstance(rounding, bool) else _number(rounding),
+        control=None if control is None else bool(control),
+        force_input=bool(options.get("forceInput")),
+        widget_type=str(options.get("widgetType") or ""),
+        dynamic_prompts=bool(options.get("dynamicPrompts")),
+        remote=bool(options.get("remote")),
+        cases=_cases(class_type, kind, options, required=required),
     )
+
+
+def _cases(
+    class_type: str, kind: Any, options: Mapping[str, Any], *, required: bool
+) -> dict[str, tuple[InputSpec, ...]]:
+    """Read what follows each choice of a combo of the third schema, which may nest."""
+    listed = options.get("options")
+    if kind != "COMFY_DYNAMICCOMBO_V3" or not isinstance(listed, list):
+        return {}
+    cases: dict[str, tuple[InputSpec, ...]] = {}
+    for case in listed:
+        if isinstance(case, Mapping) and isinstance(case.get("inputs"), Mapping):
+            groups = [(group, case["inputs"].get(group)) for group in ("required", "optional")]
+            cases[str(case.get("key"))] = tuple(
+                _read_input(class_type, str(name), entry, required=required and group == "required")
+                for group, entries in groups
+                for name, entry in (entries.items() if isinstance(entries, Mapping) else ())
+            )
+    return cases
 
 
 def _split(entry: Any) -> tuple[Any, Mapping[str, Any]]:
