@@ -35,10 +35,9 @@ if TYPE_CHECKING:
         ServerError,
         WorkflowError,
     )
-    from comfy_notebook.kit import ComfyKit
+    from comfy_notebook.kit import ComfyKit, load
     from comfy_notebook.results import ExecuteResult, Media
     from comfy_notebook.workflow.document import Workflow
-    from comfy_notebook.workflow.sources import load
 
 __all__ = [
     "ComfyError",
@@ -77,7 +76,7 @@ _HOMES = {
     "ServerError": "errors",
     "Workflow": "workflow.document",
     "WorkflowError": "errors",
-    "load": "workflow.sources",
+    "load": "kit",
 }
 
 

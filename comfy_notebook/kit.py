@@ -11,20 +11,21 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from comfy_notebook import settings
-from comfy_notebook.errors import ComfyError
+from comfy_notebook.errors import ComfyError, NoServerError, WorkflowError
 from comfy_notebook.results import ExecuteResult
 from comfy_notebook.servers.address import shown
 from comfy_notebook.servers.portal import portal
 from comfy_notebook.workflow.binding import Binding, bind
-from comfy_notebook.workflow.sources import load
+from comfy_notebook.workflow.document import Workflow
+from comfy_notebook.workflow.formats import Document
+from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Generator, Mapping
 
     from comfy_notebook.servers.comfyui import ComfyUI
     from comfy_notebook.servers.following import Run
-    from comfy_notebook.workflow.document import Workflow
+    from comfy_notebook.workflow.sources import Source
 
 _log = logging.getLogger("comfy_notebook")
 
@@ -75,19 +76,20 @@ class ComfyKit:
         self._partner_key = settings.COMFY_ORG_API_KEY.resolve(comfy_org_api_key)
         self._said: set[str] = set()
 
-    async def execute(
-        self, workflow: str | Path | Mapping[str, Any] | Workflow, params: Mapping[str, Any] | None = None
-    ) -> ExecuteResult:
+    async def execute(self, workflow: Source | Workflow, params: Mapping[str, Any] | None = None) -> ExecuteResult:
         """Run a workflow and wait for its end.
 
         Parameters
         ----------
         workflow
-            A path, a URL, JSON text, a dict, or a loaded Workflow, in ComfyUI's API format.
+            A path, a URL, JSON text or a dict, as ComfyUI's Save or Export (API) writes it; a picture, video or
+            audio file that ComfyUI made, or a result's media; a result, whose graph runs again; a loaded Workflow.
         params
-            Parameter name → value. A name is one that the workflow's author marked, an input's own name where
-            only one node has it, or any node's input as ``"6.text"``. Files may be paths, URLs, bytes, PIL images,
-            numpy arrays, or an earlier result's media.
+            Parameter name → value. A name is one that the workflow's author marked; ``prompt`` or
+            ``negative_prompt``; an input's own name where only one node has it; the node's title and the input
+            (``"upscale_model.scale_by"``); or any node's input as ``"6.text"`` or ``"KSampler.seed"``. A seed may
+            be ``"random"``. Files may be paths, URLs, bytes, PIL images, numpy arrays, or an earlier result's
+            media; a pair of pictures is a picture and its mask.
 
         Returns
         -------
@@ -103,14 +105,34 @@ class ComfyKit:
         """Run a workflow given as a dict; the same as :meth:`execute`."""
         return await self.execute(workflow_json, params)
 
-    def run(
-        self, workflow: str | Path | Mapping[str, Any] | Workflow, params: Mapping[str, Any] | None = None
-    ) -> ExecuteResult:
+    def run(self, workflow: Source | Workflow, params: Mapping[str, Any] | None = None) -> ExecuteResult:
         """Run a workflow and block until its end; the same as :meth:`execute` without ``await``.
 
         Works in a script, in IPython and in a notebook. Ctrl-C cancels the run on the server.
         """
         return portal.wait(self.perform(workflow, params or {}))
+
+    def load(self, workflow: Source | Workflow) -> Workflow:
+        """Read a workflow, and what this kit's server says of its nodes, without running it.
+
+        Parameters
+        ----------
+        workflow
+            As for :meth:`execute`.
+
+        Returns
+        -------
+        Workflow
+            Without types, ranges and choices if no server answers.
+
+        Raises
+        ------
+        WorkflowError
+            If it cannot be read, or is no workflow, or cannot be converted from the editor's format.
+        NoServerError
+            If it is in the editor's format, which only a server's schemas can convert, and no server answers.
+        """
+        return portal.wait(self.inspect(workflow))
 
     def models(self, folder: str = "checkpoints") -> list[str]:
         """Return the names of the model files that the server has in a folder.
@@ -148,7 +170,7 @@ class ComfyKit:
 
     async def perform(
         self,
-        source: str | Path | Mapping[str, Any] | Workflow,
+        source: Source | Document | Workflow,
         given: Mapping[str, Any],
         *,
         prefetch: bool = False,
@@ -160,10 +182,11 @@ class ComfyKit:
         """
         known: dict[str, Any] = {}
         try:
-            workflow = await self._load(source)
-            known["workflow"] = workflow.graph
-            server, note = await self._choose(workflow)
+            document = await self._read(source)
+            server, note = await self._choose(document.class_types)
             known |= {"server": server.label, "warnings": [note] if note else []}
+            workflow = await self._workflow(server, document)
+            known["workflow"] = workflow.graph
             binding = await self._bind(server, workflow, given)
             known |= {"params": binding.params, "workflow": binding.graph}
             extra = {"api_key_comfy_org": self._partner_key} if self._partner_key else {}
@@ -173,22 +196,45 @@ class ComfyKit:
         result.warnings[:0] = known["warnings"]
         return result
 
-    async def server(self, workflow: Workflow | None = None) -> ComfyUI:
-        """Return the server that a workflow would run on; to be awaited on the portal's loop."""
-        return (await self._choose(workflow))[0]
+    async def inspect(self, source: Source | Document | Workflow) -> Workflow:
+        """Read a workflow, as :meth:`load`; to be awaited on the portal's loop."""
+        document = await self._read(source)
+        try:
+            server, _ = await self._choose(document.class_types)
+            return await self._workflow(server, document)
+        except NoServerError as error:
+            if isinstance(document, Workflow) or not document.is_editors:
+                return document.workflow({})
+            error.hint = f"{error.hint or ''} {document.name} is as the editor saves it: converting it takes a server."
+            raise
 
-    async def _load(self, source: str | Path | Mapping[str, Any] | Workflow) -> Workflow:
-        return load(source) if isinstance(source, dict) else await asyncio.to_thread(load, source)
+    async def server(self, class_types: Collection[str] = ()) -> ComfyUI:
+        """Return the server that a workflow of these classes would run on; to be awaited on the portal's loop."""
+        return (await self._choose(class_types))[0]
 
-    async def _choose(self, workflow: Workflow | None) -> tuple[ComfyUI, str]:
+    async def _read(self, source: Source | Document | Workflow) -> Document | Workflow:
+        if isinstance(source, Workflow | Document):
+            return source
+        return read(source) if isinstance(source, dict) else await asyncio.to_thread(read, source)
+
+    async def _choose(self, class_types: Collection[str]) -> tuple[ComfyUI, str]:
         from comfy_notebook.servers.connections import choose
 
-        class_types = workflow.class_types if workflow else set()
         server, note = await choose(self._wanted, self._api_key, self._cookies, class_types)
         if note and note not in self._said:
             self._said.add(note)
             _log.warning(note)
         return server, note
+
+    async def _workflow(self, server: ComfyUI, document: Document | Workflow) -> Workflow:
+        """Make a Workflow with the server's schemas; what the kept ones cannot convert is tried on fresh ones."""
+        class_types = document.class_types
+        schemas = await server.schemas(class_types)
+        try:
+            return document.workflow(schemas, server.label)
+        except WorkflowError:
+            schemas = await server.schemas(class_types, fresh=True)
+            return document.workflow(schemas, server.label)
 
     async def _bind(self, server: ComfyUI, workflow: Workflow, given: Mapping[str, Any]) -> Binding:
         """Bind and upload; what the kept schemas refuse is tried on fresh ones, as lists of files change."""
@@ -202,6 +248,19 @@ class ComfyKit:
 
     async def _models(self, folder: str) -> list[str]:
         return await (await self.server()).models(folder)
+
+
+def load(workflow: Source | Workflow, server: str | None = None) -> Workflow:
+    """Read a workflow to look at, before it runs or instead; see :meth:`ComfyKit.load`.
+
+    Parameters
+    ----------
+    workflow
+        As for :meth:`ComfyKit.execute`.
+    server
+        A URL, or "embedded" for the built-in engine; else the usual one, see :class:`ComfyKit`.
+    """
+    return ComfyKit(server).load(workflow)
 
 
 class _Done:

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import uuid
 
 CHECKPOINT = "tiny-sd15.safetensors"
 _colors = itertools.count(time.time_ns() // 1000 % 0xFFFFFF)
@@ -38,3 +39,33 @@ def sampled(**values):
 def loaded(title="$~photo"):
     """A workflow that shows the picture that it is given."""
     return {"1": node("LoadImage", title, image="x.png"), "2": node("PreviewImage", images=["1", 0])}
+
+
+# What each node that saves takes.
+PICTURES = {"images": ["1", 0]}
+SOUND = {"audio": ["5", 0]}
+SAVERS = {
+    "SaveImage": PICTURES,
+    "PreviewImage": PICTURES,
+    "SaveAnimatedWEBP": {**PICTURES, "fps": 6.0, "lossless": True, "quality": 80, "method": "default"},
+    "SaveAnimatedPNG": {**PICTURES, "fps": 6.0, "compress_level": 4},
+    "SaveVideo": {"video": ["3", 0], "format": "auto", "codec": "auto"},
+    "SaveWEBM": {**PICTURES, "codec": "vp9", "fps": 24.0, "crf": 32.0},
+    "SaveAudio": SOUND,
+    "SaveAudioMP3": {**SOUND, "quality": "V0"},
+    "SaveAudioOpus": {**SOUND, "quality": "128k"},
+}
+
+
+def saving(saver, inputs):
+    """Save two frames or half a second, in a color and of a text that no cache has seen."""
+    graph = {
+        "1": node("EmptyImage", "ü 猫", width=32, height=16, batch_size=2, color=time.time_ns() // 1000 % 0xFFFFFF),
+        "3": node("CreateVideo", images=["1", 0], fps=8.0),
+        "5": node("EmptyAudio", duration=0.5 + time.time_ns() % 1000 / 10000, sample_rate=44100, channels=1),
+        "8": node("EmptyLatentImage", width=64, height=64, batch_size=time.time_ns() // 1000 % 4000 + 1),
+    }
+    used = {value[0] for value in inputs.values() if isinstance(value, list)}
+    used |= {"1"} if "3" in used else set()
+    prefix = {} if saver == "PreviewImage" else {"filename_prefix": f"saved/{uuid.uuid4().hex}"}
+    return {key: graph[key] for key in sorted(used & graph.keys())} | {"9": node(saver, **inputs, **prefix)}

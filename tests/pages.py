@@ -6,7 +6,7 @@ Real ones are in the folder that COMFYUI_UI2API names, else in shared/facts/ui2a
 import os
 from pathlib import Path
 
-from comfy_notebook.workflow.editor import class_types, convert
+from comfy_notebook.workflow.editor import class_types, convert, read_document
 from comfy_notebook.workflow.schema import read_node
 
 FOLDER = Path(os.environ.get("COMFYUI_UI2API") or Path(__file__).parents[2] / "shared/facts/ui2api")
@@ -56,8 +56,13 @@ SCHEMAS = {name: read_node(name, info) for name, info in INFO.items()}
 
 def converted(document, **more):
     """Convert a document for a server with INFO's nodes and more."""
-    schemas = SCHEMAS | {name: read_node(name, info) for name, info in more.items()}
-    return convert(document, {name: schemas.get(name) for name in class_types(document)})
+    return converted_for(SCHEMAS | {name: read_node(name, info) for name, info in more.items()}, document)
+
+
+def converted_for(schemas, document):
+    """Convert a document for a server with these nodes, and no more of them than are asked for."""
+    read = read_document(document)
+    return convert(read, {name: schemas.get(name) for name in class_types(read)})
 
 
 def inputs(document, **more):

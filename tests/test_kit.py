@@ -12,7 +12,7 @@ import pytest
 from graphs import loaded, node, picture, sampled
 from PIL import Image
 
-from comfy_notebook import ComfyKit, ExecuteResult, Media, NodeError, NoServerError, ParameterError, ServerError
+from comfy_notebook import ComfyKit, ExecuteResult, Media, NodeError, NoServerError, ParameterError, ServerError, load
 from comfy_notebook.errors import WorkflowError
 
 
@@ -40,6 +40,61 @@ def test_a_run_without_await(kit):
     assert len(result.prompt_id) == 36
 
 
+@pytest.mark.parametrize(
+    ("graph", "says"),
+    [
+        (
+            {"2": node("PreviewImage", "Look", images=["99", 0])},
+            'PreviewImage "Look" (node 2), images: it takes its value from node 99, which does not exist',
+        ),
+        (
+            {"1": node("EmptyImage", width=8, height=8, batch_size=1), "2": node("PreviewImage", images=["1", 7])},
+            "PreviewImage (node 2), images: it takes output 7 of EmptyImage (node 1), which has 1 output, counted from",
+        ),
+        (
+            {
+                "1": node("ImageInvert", image=["2", 0]),
+                "2": node("ImageInvert", image=["1", 0]),
+                "3": node("PreviewImage", images=["1", 0]),
+            },
+            "A circle of nodes: they wait for each other: ImageInvert (node ",
+        ),
+    ],
+)
+def test_a_graph_that_cannot_run_says_where_it_is_broken(kit, graph, says):
+    error = kit.run(graph).error
+    assert isinstance(error, ParameterError)
+    assert len(error.problems) == 1
+    assert str(error.problems[0]).startswith(says)
+
+
+def test_a_workflow_is_loaded_looked_at_changed_and_run(kit, tmp_path):
+    workflow = kit.load(picture(width=24))
+    assert workflow.params["width"].spec.maximum >= 4096
+    assert workflow.outputs == {"2": "cover"}
+    changed = workflow.with_params(width=40).with_params({"EmptyImage.height": 20})
+    saved = kit.load(changed.save_api(tmp_path / "changed.json"))
+    for flow, size in ((workflow, (24, 16)), (changed, (40, 20)), (saved, (40, 20))):
+        assert kit.run(flow).images[0].pil().size == size
+    assert kit.run(changed, {"width": 8}).params == {"EmptyImage.height": 20, "width": 8} | {
+        "color": workflow.params["color"].default,
+        "batch_size": 1,
+    }
+
+
+def test_a_workflow_without_a_server_can_be_looked_at_all_the_same(monkeypatch):
+    monkeypatch.setenv("COMFYUI_BASE_URL", "http://127.0.0.1:1")
+    workflow = load(picture())
+    assert (workflow.params["width"].type, workflow.server) == ("INT", "")
+    with pytest.raises(NoServerError, match="converting it takes a server"):
+        load({"nodes": [{"id": 1, "type": "EmptyImage"}], "links": []})
+
+
+def test_a_result_runs_again_and_its_files_do(kit):
+    result = kit.run(picture(), {"width": 48})
+    assert kit.run(result).workflow == result.workflow
+
+
 async def test_a_run_with_await(kit):
     result = await kit.execute(picture())
     assert result.status == "completed"
@@ -48,6 +103,24 @@ async def test_a_run_with_await(kit):
 
 async def test_execute_json(kit):
     assert (await kit.execute_json(picture(), {"width": 8})).images[0].filename.endswith(".png")
+
+
+@pytest.mark.real  # the built-in engine has no node that shows a mask
+def test_a_picture_and_its_mask_are_one_file(real_comfyui):
+    kit = ComfyKit(real_comfyui)
+    graph = {
+        "1": node("LoadImage", image="x.png"),
+        "2": node("MaskToImage", mask=["1", 1]),
+        "3": node("PreviewImage", "$output.mask", images=["2", 0]),
+        "4": node("PreviewImage", "$output.picture", images=["1", 0]),
+    }
+    drawn = kit.run(picture()).images[0]
+    mask = Image.new("L", (32, 16))
+    mask.paste(255, (0, 0, 8, 16))
+    result = kit.run(graph, {"image": (drawn, mask)}).raise_for_status()
+    shown = result.images_by_var["mask"][0].pil().convert("L")
+    assert (shown.getpixel((2, 2)), shown.getpixel((20, 2))) == (255, 0)
+    assert result.images_by_var["picture"][0].pil().getpixel((20, 2)) == drawn.pil().getpixel((20, 2))
 
 
 def test_files_that_a_run_needs_are_uploaded_once(kit, comfyui, tmp_path):

@@ -1,9 +1,9 @@
 """Reads the body of a ``%%comfy`` cell as parameters: Python first, then JSON, then YAML.
 
-Python, run with the notebook's variables: the names it assigns are the parameters. Names with a leading
-underscore, loop variables, imports and functions are the body's own. A body that is a single expression must be
-a mapping, which then is the parameters. What is no Python, or only annotations such as ``prompt: a cat``, is
-read as YAML.
+Python, run with the notebook's variables: the names it assigns are the parameters, dotted ones too
+(``ksampler.seed = 1``). Names with a leading underscore, loop variables, imports and functions are the body's own. A
+body that is a single expression must be a mapping, which then is the parameters. What is no Python, or only
+annotations such as ``prompt: a cat``, is read as YAML.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ast
 import json
 import linecache
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from comfy_notebook.errors import ParameterError
@@ -60,9 +60,38 @@ def read_body(body: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def assigned_names(tree: ast.Module) -> list[str]:
-    """Return the names that a body assigns and does not keep to itself, in order."""
-    names = [name for node in tree.body for name in _targets(node)]
-    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
+    """Return the names that a body assigns and does not keep to itself, in order.
+
+    ``a.b = 1`` assigns the name ``a.b``, unless ``a`` is a variable of the body's own.
+    """
+    names = list(dict.fromkeys(name for node in tree.body for name in _targets(node)))
+    own = {name for name in names if "." not in name}
+    return [name for name in names if not name.startswith("_") and (name in own or name.partition(".")[0] not in own)]
+
+
+class Dotted:
+    """Stands for ``a`` while a body assigns ``a.b``: keeps what is assigned, and shows all else of the real ``a``."""
+
+    def __init__(self, name: str, real: Any, names: Iterable[str]) -> None:
+        """Take the ``names`` below this one that the body assigns: ``b``, ``b.c``."""
+        self.__dict__["_name"], self.__dict__["_real"] = name, real
+        deeper = [below.partition(".") for below in names if "." in below]
+        for first in dict.fromkeys(first for first, _, _ in deeper):
+            rest = [rest for other, _, rest in deeper if other == first]
+            self.__dict__[first] = Dotted(f"{name}.{first}", getattr(real, first, None), rest)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._real is None:
+            raise AttributeError(f"{self._name!r} has no value for {name!r} yet")
+        return getattr(self._real, name)
+
+    def assigned(self) -> Iterator[tuple[str, Any]]:
+        """Yield (dotted name, value) of all that was assigned."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, Dotted):
+                yield from value.assigned()
+            elif name not in ("_name", "_real"):
+                yield f"{self._name}.{name}", value
 
 
 def _evaluate(expression: ast.expr, body: str, variables: Mapping[str, Any]) -> Any:
@@ -72,8 +101,16 @@ def _evaluate(expression: ast.expr, body: str, variables: Mapping[str, Any]) -> 
 
 def _execute(tree: ast.Module, body: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     namespace = dict(variables)
+    names = assigned_names(tree)
+    below: dict[str, list[str]] = {}
+    for first, _, rest in (name.partition(".") for name in names if "." in name):
+        below.setdefault(first, []).append(rest)
+    holders = {first: Dotted(first, variables.get(first), rest) for first, rest in below.items()}
+    namespace |= holders
     exec(compile(tree, _source_file(body), "exec"), namespace)  # noqa: S102 - the user's own cell
-    return {name: namespace[name] for name in assigned_names(tree) if name in namespace}
+    for holder in holders.values():
+        namespace |= dict(holder.assigned())
+    return {name: namespace[name] for name in names if name in namespace}
 
 
 def _source_file(body: str) -> str:
@@ -105,6 +142,8 @@ def _targets(node: ast.stmt) -> Iterator[str]:
 def _names(target: ast.expr) -> Iterator[str]:
     if isinstance(target, ast.Name):
         yield target.id
+    elif isinstance(target, ast.Attribute):
+        yield from (f"{name}.{target.attr}" for name in _names(target.value))
     elif isinstance(target, ast.Tuple | ast.List):
         for element in target.elts:
             yield from _names(element)

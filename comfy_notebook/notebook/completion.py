@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from comfy_notebook.errors import ComfyError
-from comfy_notebook.workflow.sources import load
+from comfy_notebook.notebook.variables import meant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from IPython.core.completer import MatcherAPIv2, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
@@ -21,7 +21,30 @@ if TYPE_CHECKING:
     from comfy_notebook.workflow.document import Workflow
 
 _OPTIONS = ("--out", "--server", "--quiet", "--no-raise", "-o", "-s", "-q")
-_COMMANDS = ("use", "run", "doctor", "status")
+_COMMANDS = ("use", "run", "inspect", "doctor", "status")
+# What ComfyUI writes workflows into.
+_SUFFIXES = frozenset(
+    [
+        ".json",
+        ".png",
+        ".apng",
+        ".webp",
+        ".jpg",
+        ".jpeg",
+        ".avif",
+        ".mp4",
+        ".webm",
+        ".mov",
+        ".mkv",
+        ".flac",
+        ".mp3",
+        ".opus",
+        ".ogg",
+        ".m4a",
+        ".svg",
+        ".glb",
+    ]
+)
 _CELL = re.compile(r"\s*%%comfy\b(.*)")
 _LINE = re.compile(r"\s*%comfy\s+(.*)")
 _NAME_BEGINS = re.compile(r"\s*([\w.]*)$")
@@ -31,8 +54,9 @@ _log = logging.getLogger(__name__)
 class Completer:
     """Our matcher in IPython's completer, whose interface is provisional: nothing here may fail loudly."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, load: Callable[[Any], Workflow]) -> None:
         self._shell = shell
+        self._load = load
         self._workflows: dict[Path, tuple[float, Workflow]] = {}
         self._matcher = self._make_matcher()
 
@@ -69,7 +93,7 @@ class Completer:
             command, space, _ = line[1].partition(" ")
             if not space:
                 yield from _beginning(context.token, _COMMANDS, "command")
-            elif command == "run":
+            elif command in ("run", "inspect"):
                 yield from self._arguments(context)
             elif command == "use":
                 yield from _beginning(context.token, ("embedded", "http://127.0.0.1:8188"), "server")
@@ -92,35 +116,35 @@ class Completer:
         if not begins or workflow is None:
             return
         for name in workflow.params:
-            if name.startswith(begins[1]) and name.isidentifier():
+            if name.startswith(begins[1]) and name.replace(".", "_").isidentifier():
                 yield SimpleCompletion(f"{name} = ", type="param")
 
     def _workflow(self, arguments: str) -> Workflow | None:
         """Return the workflow that the line names; read again only if the file changed."""
-        named = next((word.strip("'\"") for word in arguments.split() if not word.startswith("-")), None)
+        named = next((word for word in arguments.split() if not word.startswith("-")), None)
         if named is None:
             return None
-        variable = self._shell.user_ns.get(named)
+        source = meant(named, self._shell.user_ns)
         try:
-            if isinstance(variable, dict):
-                return load(variable)
-            path = Path(named).expanduser()
+            if not isinstance(source, str | Path):
+                return self._load(source)
+            path = Path(source).expanduser()
             changed = path.stat().st_mtime
             if self._workflows.get(path, (None,))[0] != changed:
-                self._workflows[path] = (changed, load(path))
+                self._workflows[path] = (changed, self._load(path))
             return self._workflows[path][1]
-        except (OSError, ComfyError):
+        except (OSError, ComfyError):  # a timeout is an OSError, too
             return None
 
 
 def _files(token: str) -> Iterator[SimpleCompletion]:
-    """Yield folders and JSON files that begin with what is typed."""
+    """Yield folders and files that may hold a workflow, and begin with what is typed."""
     folder, _, begins = token.rpartition("/")
     place = Path(folder or ("/" if token.startswith("/") else ".")).expanduser()
     prefix = f"{folder}/" if "/" in token else ""
     for entry in sorted(place.iterdir()) if place.is_dir() else ():
         hidden = entry.name.startswith(".") and not begins.startswith(".")
-        if entry.name.startswith(begins) and not hidden and (entry.is_dir() or entry.suffix == ".json"):
+        if entry.name.startswith(begins) and not hidden and (entry.is_dir() or entry.suffix.lower() in _SUFFIXES):
             yield SimpleCompletion(f"{prefix}{entry.name}{'/' if entry.is_dir() else ''}", type="path")
 
 

@@ -22,7 +22,7 @@ class Extension:
         self._shell = shell
         self._magics = ComfyMagics(shell)
         self._cells = AwaitedCells(shell)
-        self._completer = Completer(shell)
+        self._completer = Completer(shell, self._magics.peek)
 
     def install(self) -> None:
         """Set everything up."""

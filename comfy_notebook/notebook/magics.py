@@ -19,16 +19,21 @@ from comfy_notebook.kit import ComfyKit
 from comfy_notebook.notebook.awaiting import AWAITED
 from comfy_notebook.notebook.body import read_body
 from comfy_notebook.notebook.live import LiveView
+from comfy_notebook.notebook.variables import meant
 from comfy_notebook.servers.portal import portal
-from comfy_notebook.workflow.sources import load
+from comfy_notebook.workflow.document import Workflow
+from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from comfy_notebook.results import ExecuteResult
-    from comfy_notebook.workflow.document import Workflow
+    from comfy_notebook.workflow.formats import Document
+
+
+_PEEK_SECONDS = 0.8  # JupyterLab drops completions after a second
 
 
 class Interrupted(KeyboardInterrupt):
@@ -74,8 +79,8 @@ class ComfyMagics(Magics):
     @argument(
         "workflow",
         nargs="?",
-        help="the workflow: a file in ComfyUI's API format, a URL, or a variable that holds a graph; "
-        "without it, the cell's body is the workflow's JSON",
+        help="the workflow: a file that ComfyUI saved, be it JSON, a picture, video or audio, its URL, or a variable "
+        "that holds one; without it, the cell's body is the workflow's JSON",
     )
     @argument("-o", "--out", metavar="NAME", help="also assign the result to this variable")
     @argument("-s", "--server", metavar="URL", help='run it there: a URL, or "embedded" for the built-in engine')
@@ -91,6 +96,10 @@ class ComfyMagics(Magics):
             prompt = f"a {animal} in the snow"
             seed = 42
 
+        A parameter is called as the workflow's author marked it; else ``prompt`` or ``negative_prompt``; else as the
+        input, where only one node has it; else as the node's title and the input (``upscale_model.scale_by = 2``).
+        ``%comfy inspect workflow.json`` lists them. ``seed = "random"`` draws one.
+
         Names that begin with an underscore, loop variables and imports are the body's own, and nothing that it
         assigns changes the notebook. A file input takes a path, a URL, bytes, a PIL image, a numpy array, or a
         picture of an earlier result::
@@ -98,7 +107,7 @@ class ComfyMagics(Magics):
             %%comfy img2img.json
             image = result.images[0]
 
-        A mapping or YAML will do, too::
+        ``%%comfy picture.png`` runs what made the picture. A mapping or YAML will do, too::
 
             %%comfy workflow.json -s http://gpu-box:8188
             prompt: a fox in the snow
@@ -131,6 +140,7 @@ class ComfyMagics(Magics):
             %comfy                        the state of the server: version, devices, memory, queue
             %comfy use URL                run workflows there from now on; "embedded": on the built-in engine
             %comfy run workflow.json      run a workflow without parameters; options as for %%comfy
+            %comfy inspect workflow.json  its parameters, outputs, and what the server lacks for it
             %comfy doctor                 versions and settings, for finding out why something does not work
 
         To run a workflow with parameters, see ``%%comfy?``. Settings: ``%config ComfyMagics``.
@@ -141,10 +151,13 @@ class ComfyMagics(Magics):
             "status": self._status,
             "use": self._use,
             "run": self._run,
+            "inspect": self._inspect,
             "doctor": self._doctor,
         }
         if command not in commands:
-            raise UsageError(f"%comfy has no command {command!r}. It has: use, run, doctor, or nothing. See %comfy?")
+            raise UsageError(
+                f"%comfy has no command {command!r}. It has: use, run, inspect, doctor, or nothing. See %comfy?"
+            )
         return commands[command](rest.strip())
 
     # -- commands --------------------------------------------------------------------------------------
@@ -172,6 +185,11 @@ class ComfyMagics(Magics):
             raise UsageError("%comfy run: name a workflow, as in: %comfy run workflow.json")
         return self._obey(self._order(line, ""))
 
+    def _inspect(self, line: str) -> Workflow:
+        if not line:
+            raise UsageError("%comfy inspect: name a workflow, as in: %comfy inspect workflow.json")
+        return self._kit().load(meant(line, self._shell.user_ns))
+
     def _doctor(self, _line: str) -> Any:
         from comfy_notebook.notebook.reports import doctor
 
@@ -184,6 +202,23 @@ class ComfyMagics(Magics):
         shell = self.shell
         assert shell is not None  # noqa: S101 - given in __init__
         return shell
+
+    def peek(self, source: Any) -> Workflow:
+        """Read a workflow for the completion of its names, asking a server only where there is no other way.
+
+        Raises
+        ------
+        ComfyError
+            If it cannot be read.
+        TimeoutError
+            If the server takes longer than a front end waits; a later attempt may do.
+        """
+        if isinstance(source, Workflow):
+            return source
+        document = read(source)
+        if not document.is_editors:
+            return document.workflow({})
+        return portal.wait(_soon(self._kit().inspect(document)))
 
     def _kit(self, server: str | None = None) -> ComfyKit:
         """Return the kit for a server, one for each, so that what it says once is said once."""
@@ -208,18 +243,16 @@ class ComfyMagics(Magics):
         )
 
     def _source(self, named: str | None, cell: str) -> tuple[Any, Mapping[str, Any]]:
-        variables = self._shell.user_ns
         if named is None:
             return self._body_as_workflow(cell), {}
-        name = named.strip("'\"")
-        source = variables[name] if name.isidentifier() and name in variables else name
-        return source, read_body(cell, variables) if cell.strip() else {}
+        variables = self._shell.user_ns
+        return meant(named, variables), read_body(cell, variables) if cell.strip() else {}
 
-    def _body_as_workflow(self, cell: str) -> Workflow:
+    def _body_as_workflow(self, cell: str) -> Document:
         if not cell.lstrip().startswith("{"):
             raise UsageError("%%comfy: name a workflow, as in: %%comfy workflow.json, or give its JSON as the body.")
         try:
-            return load(cell)
+            return read(cell)
         except WorkflowError as error:
             error.hint = error.hint or "Without a workflow on the line, the body has to be a workflow's JSON."
             raise
@@ -255,3 +288,10 @@ class ComfyMagics(Magics):
         elif result.media or result.texts:
             display(result)
         raise error
+
+
+async def _soon(work: Coroutine[Any, Any, Workflow]) -> Workflow:
+    """Await it for a moment; what takes longer goes on, so that the next attempt finds what it has learnt."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.wait_for(asyncio.shield(task), _PEEK_SECONDS)

@@ -1,19 +1,20 @@
-"""How results show themselves, in whatever shell there is: HTML for a front end, text for a terminal."""
+"""How results and workflows show themselves, in whatever shell there is: HTML for a front end, text for a terminal."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.notebook.text import media_text, result_text
+from comfy_notebook.notebook.text import media_text, result_text, workflow_text
 from comfy_notebook.results import ExecuteResult, Media, MediaList
+from comfy_notebook.workflow.document import Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def mimebundle(shown: Any, include: Iterable[str] | None, exclude: Iterable[str] | None) -> dict[str, Any]:
-    """Return a result or media as ``text/plain`` and, where it can be shown, ``text/html``."""
+    """Return a result, a workflow or media as ``text/plain`` and, where it can be shown, ``text/html``."""
     wanted = {"text/plain", "text/html"} & set(include or ("text/plain", "text/html"))
     wanted -= set(exclude or ())
     bundle = {}
@@ -25,16 +26,21 @@ def mimebundle(shown: Any, include: Iterable[str] | None, exclude: Iterable[str]
 
 
 def html(shown: Any) -> str:
-    """Return a result or media as HTML; its files are fetched."""
+    """Return a result, a workflow or media as HTML; files are fetched."""
     from comfy_notebook.notebook.html.result import media_html, result_html
+    from comfy_notebook.notebook.html.workflow import workflow_html
 
+    if isinstance(shown, Workflow):
+        return workflow_html(shown)
     if isinstance(shown, ExecuteResult):
         return result_html(shown)
     return media_html([shown] if isinstance(shown, Media) else shown)
 
 
 def text(shown: Any) -> str:
-    """Return a result or media as text."""
+    """Return a result, a workflow or media as text."""
+    if isinstance(shown, Workflow):
+        return workflow_text(shown)
     if isinstance(shown, ExecuteResult):
         return result_text(shown)
     return media_text(shown) if isinstance(shown, MediaList) else repr(str(shown))

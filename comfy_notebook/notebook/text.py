@@ -1,16 +1,20 @@
-"""Results as plain text, for terminals, logs and viewers that show nothing else."""
+"""Results and workflows as plain text, for terminals, logs and viewers that show nothing else."""
 
 from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING
 
+from comfy_notebook.notebook.overview import headline, lacks, output_rows, parameter_rows, short
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from comfy_notebook.results import ExecuteResult, Media
+    from comfy_notebook.workflow.document import Workflow
 
 _TEXT_LINES = 20
+_VALUE_WIDTH = 40
 
 
 def result_text(result: ExecuteResult) -> str:
@@ -25,6 +29,16 @@ def result_text(result: ExecuteResult) -> str:
         lines += _media_lines([media for media in result.media if media.var == name])
         lines += [_shortened(text) for text in result.texts_by_var.get(name, ())]
     return "\n".join(lines)
+
+
+def workflow_text(workflow: Workflow) -> str:
+    """Return a workflow as lines: its parameters, its outputs, what the server lacks for it."""
+    rows = parameter_rows(workflow)
+    cells = [(row.name, short(row.value, _VALUE_WIDTH), "; ".join((row.takes, *row.notes)), row.node) for row in rows]
+    lines = [headline(workflow), "", *_columns([("parameter", "value", "takes", "node"), *cells])]
+    lines += ["", *_columns([("output", "node"), *output_rows(workflow)])]
+    missing = [f"  {problem}" for problem in lacks(workflow)]
+    return "\n".join([*lines, *(["", "The server lacks:", *missing] if missing else [])])
 
 
 def media_text(media: Sequence[Media]) -> str:
@@ -47,3 +61,8 @@ def _shortened(text: str) -> str:
     more = len(lines) - _TEXT_LINES
     kept = lines[:_TEXT_LINES] + ([f"... {more} more lines"] if more > 0 else [])
     return textwrap.indent("\n".join(kept), "    ")
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -16,7 +16,8 @@ from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.outputs import Source, collect, media_of
 from comfy_notebook.servers.refusals import left_out, refusal
 from comfy_notebook.servers.socket import EventSocket
-from comfy_notebook.workflow.files import FileValue, RemoteFile, ResultFile, named_by_content
+from comfy_notebook.workflow.files import FileValue, MaskedFile, RemoteFile, ResultFile, named_by_content
+from comfy_notebook.workflow.masks import with_mask
 from comfy_notebook.workflow.schema import NodeSchema, read_node
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from comfy_notebook.errors import ComfyError
     from comfy_notebook.servers.address import Address
-    from comfy_notebook.workflow.binding import Binding, Schemas
+    from comfy_notebook.workflow.binding import Binding
     from comfy_notebook.workflow.document import Workflow
+    from comfy_notebook.workflow.schema import Schemas
 
 _STRAGGLER_SECONDS = 1.0
 _LARGEST_FETCH = 512 * 1024 * 1024
@@ -256,6 +258,9 @@ class ComfyUI:
             return await file.media.abytes()
         if isinstance(file, RemoteFile):
             return await _fetch(file.url)
+        if isinstance(file, MaskedFile):
+            picture, mask = await asyncio.gather(self._content(file.picture), self._content(file.mask))
+            return await asyncio.to_thread(with_mask, picture, mask)
         return await asyncio.to_thread(file.read)
 
 

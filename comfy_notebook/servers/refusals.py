@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import ParameterError, Problem, describe_node
-from comfy_notebook.workflow.parameters import Target
+from comfy_notebook.workflow.faults import faults
+from comfy_notebook.workflow.graph import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from comfy_notebook.workflow.document import Workflow
+
+_STUMBLED = "exception_during"
 
 
 def refusal(answer: Mapping[str, Any], workflow: Workflow) -> ParameterError:
@@ -43,9 +46,14 @@ def left_out(node_errors: Mapping[str, Any], workflow: Workflow) -> list[str]:
 
 
 def _problems(node_errors: Mapping[str, Any], workflow: Workflow) -> Iterable[Problem]:
+    """Yield what the server says, after what we know better: it stumbles over a link to nowhere, or a circle."""
+    known = faults(workflow)
+    yield from known
     names = {target: parameter.name for parameter in workflow.params.values() for target in parameter.targets}
     for node_id, entry in node_errors.items():
         for error in entry.get("errors", ()):
+            if known and str(error.get("type")).startswith(_STUMBLED):
+                continue
             extra = error.get("extra_info") or {}
             input_name = extra.get("input_name")
             name = names.get(Target(node_id, input_name)) if input_name else None

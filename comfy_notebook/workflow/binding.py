@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.errors import ParameterError, Problem, describe_node
+from comfy_notebook.errors import ParameterError, Problem
 from comfy_notebook.workflow.files import FileValue, NotAFileError, as_file
-from comfy_notebook.workflow.parameters import Parameter, Target, inputs_named, locate
+from comfy_notebook.workflow.graph import Graph, Target, copied, literals
+from comfy_notebook.workflow.lookup import UnknownNameError
+from comfy_notebook.workflow.requirements import lacking_nodes
 from comfy_notebook.workflow.schema import InputSpec, NodeSchema, file_kind
+from comfy_notebook.workflow.seeds import RANDOM, SEED_NAMES, draw, is_open, is_seed
 from comfy_notebook.workflow.values import UnfitError, fit, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from comfy_notebook.workflow.document import Graph, Workflow
-
-# Class → what the server says of it; None for a class that it lacks, no entry where it was not asked.
-Schemas: TypeAlias = "Mapping[str, NodeSchema | None]"
-
-_SEEDS = ("seed", "noise_seed")
-_LARGEST_SEED = 2**53 - 1  # what the editor's page, a JavaScript program, can hold exactly
-_LISTED_NAMES = 12
-_UNASKED = object()
+    from comfy_notebook.workflow.document import Workflow
+    from comfy_notebook.workflow.parameters import Parameter
+    from comfy_notebook.workflow.schema import Schemas
 
 
 @dataclass(slots=True)
@@ -36,32 +31,37 @@ class Binding:
     graph
         The run's own copy.
     params
-        Name → value that runs: what was given, the marked parameters' defaults, and the seeds drawn.
+        Name → value that runs: what was given, the marked parameters' defaults, and every seed.
     uploads
         Target → file, still to be uploaded; the graph then takes the name that the server gives it.
+    drawn
+        Name → seed, where a random one was asked for: inputs that share a parameter share its seed.
     """
 
     graph: Graph
     params: dict[str, Any] = field(default_factory=dict)
     uploads: dict[Target, FileValue] = field(default_factory=dict)
+    drawn: dict[str, int] = field(default_factory=dict)
 
     def place(self, target: Target, value: Any) -> None:
         """Set one input."""
         self.graph[target.node_id]["inputs"][target.input_name] = value
 
 
-def bind(workflow: Workflow, given: Mapping[str, Any], schemas: Schemas) -> Binding:
-    """Put the given values into a copy of the workflow's graph.
+def bind(workflow: Workflow, given: Mapping[str, Any], schemas: Schemas, *, complete: bool = True) -> Binding:
+    """Put the given values, and the workflow's own, into a copy of its graph.
 
     Parameters
     ----------
     workflow
         Stays as it is.
     given
-        Parameter name → value. A name is a marked one, an input's own name where only one node has it, or
-        any node's input as ``"6.text"``.
+        Parameter name → value; see :meth:`Lookup.find` for the names. They go before ``workflow.values``.
     schemas
         What the server says of the workflow's classes. Values for classes without an entry are not checked.
+    complete
+        Whether it is to run now: then required parameters must have a value, the server must have every node, and
+        a seed that the workflow leaves at 0 and nobody set is drawn.
 
     Raises
     ------
@@ -69,47 +69,56 @@ def bind(workflow: Workflow, given: Mapping[str, Any], schemas: Schemas) -> Bind
         With everything that is wrong: unknown names, missing ones, values that do not fit, and nodes that the
         server lacks.
     """
-    binding = Binding({node_id: node | {"inputs": dict(node["inputs"])} for node_id, node in workflow.graph.items()})
-    problems = [*_lacking_nodes(workflow, schemas), *_missing(workflow, given)]
-    for name, value in given.items():
-        parameter = locate(name, workflow.params, workflow.graph)
-        if parameter is None:
-            problems.append(_unknown(name, workflow))
+    binding = Binding(copied(workflow.graph))
+    values = merged(workflow, workflow.values, given)
+    problems = [*lacking_nodes(workflow, schemas), *_missing(workflow, values)] if complete else []
+    for name, value in values.items():
+        try:
+            parameter = workflow.lookup.find(name)
+        except UnknownNameError as error:
+            problems.append(error.problem)
             continue
         problems += _put(binding, parameter, value, schemas)
+    problems += _conflicts(workflow, given)
     if problems:
         raise ParameterError(_summary(problems, workflow), problems=problems)
-    _note_defaults(binding, workflow, given)
-    _draw_seeds(binding, workflow, given, schemas)
+    _note_defaults(binding, workflow, values)
+    if complete:
+        _settle_seeds(binding, workflow, values, schemas)
     return binding
 
 
-def _lacking_nodes(workflow: Workflow, schemas: Schemas) -> Iterable[Problem]:
-    for node_id, node in workflow.graph.items():
-        class_type = node["class_type"]
-        if schemas.get(class_type, _UNASKED) is None:
-            where = describe_node(node_id, workflow.title(node_id), class_type)
-            yield Problem("the server does not have this node; install the pack that brings it", where, node_id)
+def merged(workflow: Workflow, earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Join two sets of values; a later one replaces an earlier one of the same inputs, whatever it is called."""
+    replaced = {target for name in later for target in _targets(workflow, name)}
+    kept = {name for name in earlier if not replaced.issuperset(_targets(workflow, name))}
+    return {name: value for name, value in earlier.items() if name in kept - set(later)} | dict(later)
+
+
+def _targets(workflow: Workflow, name: str) -> tuple[Target, ...]:
+    try:
+        return workflow.lookup.find(name).targets
+    except UnknownNameError:
+        return ()
+
+
+def _conflicts(workflow: Workflow, given: Mapping[str, Any]) -> Iterable[Problem]:
+    """Tell of names in one set of values that set the same input."""
+    setters: dict[Target, str] = {}
+    for name in given:
+        for target in _targets(workflow, name):
+            earlier = setters.setdefault(target, name)
+            if earlier != name:
+                yield Problem(f"it sets the same input as {earlier}: give one of them", name, *target)
 
 
 def _missing(workflow: Workflow, given: Mapping[str, Any]) -> Iterable[Problem]:
+    placed = {target for name in given for target in _targets(workflow, name)}
     for parameter in workflow.params.values():
-        if parameter.required and parameter.name not in given:
+        if parameter.required and not placed.issuperset(parameter.targets):
             target = parameter.targets[-1]
             about = f" ({parameter.description})" if parameter.description else ""
             yield Problem(f"it is required{about}, and was not given", parameter.name, *target)
-
-
-def _unknown(name: str, workflow: Workflow) -> Problem:
-    namesakes = inputs_named(name, workflow.graph)
-    if len(namesakes) > 1:
-        return Problem(f"several nodes have it: say which, {_either(map(str, namesakes))}", name)
-    known = list(workflow.params)
-    close = get_close_matches(name, known, n=3)
-    if close:
-        return Problem(f"there is no such parameter. Did you mean {_either(close)}?", name)
-    shown = ", ".join(known[:_LISTED_NAMES]) + (", ..." if len(known) > _LISTED_NAMES else "")
-    return Problem(f"there is no such parameter. The workflow has {shown or 'none'}", name)
 
 
 def _put(binding: Binding, parameter: Parameter, value: Any, schemas: Schemas) -> list[Problem]:
@@ -136,6 +145,8 @@ def _put_one(binding: Binding, parameter: Parameter, target: Target, value: Any,
         _check_server_name(value, spec)
         binding.place(target, value)
         return value
+    if isinstance(value, str) and value == RANDOM and is_seed(target, spec):
+        value = binding.drawn.setdefault(parameter.name, draw(spec))
     fitted = fit(value, spec) if spec else value
     binding.place(target, fitted)
     return fitted
@@ -176,46 +187,27 @@ def _note_defaults(binding: Binding, workflow: Workflow, given: Mapping[str, Any
             binding.params[parameter.name] = parameter.default
 
 
-def _draw_seeds(binding: Binding, workflow: Workflow, given: Mapping[str, Any], schemas: Schemas) -> None:
-    """Draw every seed that the workflow leaves at 0 and nobody set, as the editor's "randomize" does.
+def _settle_seeds(binding: Binding, workflow: Workflow, given: Mapping[str, Any], schemas: Schemas) -> None:
+    """Draw every seed that the workflow leaves at 0 and nobody set, as the editor's "randomize" does; note them all.
 
     Inputs that share a parameter share its seed.
     """
     names = {target: parameter.name for parameter in workflow.params.values() for target in parameter.targets}
-    used = [locate(name, workflow.params, workflow.graph) for name in given]
-    fixed = {target for parameter in used if parameter for target in parameter.targets}
-    drawn: dict[str, int] = {}
-    for target in _open_seeds(binding.graph):
-        if target in fixed:
+    fixed = {target for name in given for target in _targets(workflow, name)}
+    settled: dict[str, Any] = {}
+    for target, value in literals(binding.graph):
+        if target in fixed or target.input_name not in SEED_NAMES:
             continue
-        schema = schemas.get(binding.graph[target.node_id]["class_type"])
         name = names.get(target, str(target))
-        seed = drawn.setdefault(name, _seed(schema.inputs.get(target.input_name) if schema else None))
-        binding.place(target, seed)
-    binding.params |= drawn
-
-
-def _open_seeds(graph: Graph) -> list[Target]:
-    return [
-        Target(node_id, name)
-        for node_id, node in graph.items()
-        for name in _SEEDS
-        if isinstance(value := node["inputs"].get(name), int | str)
-        and not isinstance(value, bool)
-        and str(value).strip() == "0"
-    ]
-
-
-def _seed(spec: InputSpec | None) -> int:
-    low = int(spec.minimum) if spec and spec.minimum is not None else 0
-    high = int(spec.maximum) if spec and spec.maximum is not None else _LARGEST_SEED
-    return low + secrets.randbelow(min(high, low + _LARGEST_SEED) - low + 1)
+        if is_open(value):
+            schema = schemas.get(binding.graph[target.node_id]["class_type"])
+            spec = schema.inputs.get(target.input_name) if schema else None
+            binding.place(target, settled.setdefault(name, draw(spec)))
+        else:
+            settled.setdefault(name, value)
+    binding.params |= settled
 
 
 def _summary(problems: list[Problem], workflow: Workflow) -> str:
     count = "One thing is" if len(problems) == 1 else f"{len(problems)} things are"
     return f"{count} wrong; nothing of {workflow.name} was queued."
-
-
-def _either(names: Iterable[str]) -> str:
-    return " or ".join(names)

@@ -81,7 +81,20 @@ class MadeFile:
         return self.content
 
 
-FileValue = LocalFile | RemoteFile | ResultFile | MadeFile
+@dataclass(frozen=True, slots=True)
+class MaskedFile:
+    """A picture to upload with its mask, put together once both are at hand."""
+
+    picture: LocalFile | RemoteFile | ResultFile | MadeFile
+    mask: LocalFile | RemoteFile | ResultFile | MadeFile
+
+    @property
+    def name(self) -> str:
+        """The picture's name, told from that of the picture alone."""
+        return f"{PurePath(self.picture.name).stem}-masked.png"
+
+
+FileValue = LocalFile | RemoteFile | ResultFile | MadeFile | MaskedFile
 
 
 def as_file(value: Any) -> FileValue | None:
@@ -91,7 +104,8 @@ def as_file(value: Any) -> FileValue | None:
     ----------
     value
         A path, an http(s) URL, a result's media, bytes, an open binary file, a PIL image, or a numpy array or
-        torch tensor of shape (height, width) or (height, width, 1, 3 or 4), as uint8 or as floats from 0 to 1.
+        torch tensor of shape (height, width) or (height, width, 1, 3 or 4), as uint8 or as floats from 0 to 1; or a
+        pair of them: a picture and its mask, which is white where the picture is to be changed.
 
     Raises
     ------
@@ -100,6 +114,8 @@ def as_file(value: Any) -> FileValue | None:
     """
     if isinstance(value, Media):
         return ResultFile(value)
+    if isinstance(value, tuple):
+        return _pair(value)
     if isinstance(value, str):
         return _named(value)
     if isinstance(value, PurePath):
@@ -107,6 +123,15 @@ def as_file(value: Any) -> FileValue | None:
             raise NotAFileError(f"there is no file {value}")
         return LocalFile(Path(value).expanduser())
     return named_by_content(_content(value))
+
+
+def _pair(value: tuple[Any, ...]) -> MaskedFile:
+    if len(value) != 2:
+        raise NotAFileError(f"{len(value)} values are given: a picture takes one, or a pair of a picture and its mask")
+    picture, mask = (as_file(part) for part in value)
+    if picture is None or mask is None or isinstance(picture, MaskedFile) or isinstance(mask, MaskedFile):
+        raise NotAFileError("a picture and its mask must both be files here, or pictures in memory")
+    return MaskedFile(picture, mask)
 
 
 def _named(name: str) -> FileValue | None:

@@ -1,30 +1,24 @@
-"""A workflow's parameters: which name sets which inputs of which nodes."""
+"""A workflow's parameters: what a name sets, whatever it is called."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from comfy_notebook.workflow.graph import Graph, Target, is_link, literals, node_title
 from comfy_notebook.workflow.markers import Marker, parameter_markers
+from comfy_notebook.workflow.naming import short_names
 from comfy_notebook.workflow.schema import file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from comfy_notebook.workflow.schema import InputSpec, Schemas
+
 # Nodes that save files. ComfyKit reads no parameters from their titles, so "$output..." amid such a title
 # has no meaning there, while elsewhere it is a parameter that happens to be called "output".
 _SAVERS = frozenset({"SaveImage", "SaveVideo", "SaveAudio", "VHS_SaveVideo", "VHS_SaveAudio"})
-
-
-class Target(NamedTuple):
-    """One input of one node."""
-
-    node_id: str
-    input_name: str
-
-    def __str__(self) -> str:
-        return f"{self.node_id}.{self.input_name}"
+_TYPES = ((bool, "BOOLEAN"), (int, "INT"), (float, "FLOAT"), (str, "STRING"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +41,8 @@ class Parameter:
         What the author wrote about it.
     marked
         Whether it comes from a title marker rather than from the input's own name.
+    spec
+        What the server declares of the input: its type, range and choices; None where it was not asked.
     """
 
     name: str
@@ -56,63 +52,43 @@ class Parameter:
     upload: bool = False
     description: str = ""
     marked: bool = False
+    spec: InputSpec | None = None
+
+    @property
+    def type(self) -> str:
+        """ComfyUI's name of its type: INT, FLOAT, STRING, BOOLEAN, COMBO, ...; without a server, its default's."""
+        if self.spec is not None:
+            return self.spec.type
+        return next((name for kind, name in _TYPES if isinstance(self.default, kind)), "*")
 
 
-def find_parameters(graph: Mapping[str, Mapping[str, Any]]) -> dict[str, Parameter]:
-    """Name every input that holds a value: marked names first, then bare ones, else ``"6.text"``.
+def find_parameters(graph: Graph, schemas: Schemas) -> dict[str, Parameter]:
+    """Name every input that holds a value: what the author marked comes first, and then the rest, in order.
 
-    Two markers of one name make one parameter that sets both inputs; the last one says whether it is
-    required, as in ComfyKit.
+    Two markers of one name make one parameter that sets both inputs; the last one says whether it is required, as
+    in ComfyKit.
     """
     found: dict[str, Parameter] = {}
-    for parameter in _marked(graph):
+    for parameter in _marked(graph, schemas):
         earlier = found.get(parameter.name)
         targets = (*earlier.targets, *parameter.targets) if earlier else parameter.targets
         found[parameter.name] = replace(parameter, targets=tuple(dict.fromkeys(targets)))
     taken = {target for parameter in found.values() for target in parameter.targets}
-    literals = [(target, value) for target, value in _literals(graph) if target not in taken]
-    uses = Counter(target.input_name for target, _ in literals)
-    for target, value in literals:
-        bare = target.input_name
-        name = bare if uses[bare] == 1 and bare not in found else str(target)
-        found.setdefault(name, Parameter(name, (target,), value))
+    values = dict(literals(graph))
+    for name, targets in short_names(graph, values, taken, set(found)).items():
+        found[name] = Parameter(name, targets, values[targets[0]], spec=_spec(targets[0], graph, schemas))
     return found
 
 
-def locate(name: str, params: Mapping[str, Parameter], graph: Mapping[str, Mapping[str, Any]]) -> Parameter | None:
-    """Find what a given name sets: a parameter, or any node's input as ``"6.text"``; None if nothing.
-
-    An input that holds a link counts, too: a value put there replaces the link.
-    """
-    if name in params:
-        return params[name]
-    for position, character in enumerate(name):
-        node_id, input_name = name[:position], name[position + 1 :]
-        if character == "." and input_name and node_id in graph:
-            value = (graph[node_id].get("inputs") or {}).get(input_name)
-            return Parameter(name, (Target(node_id, input_name),), None if isinstance(value, list) else value)
-    return None
-
-
-def inputs_named(name: str, graph: Mapping[str, Mapping[str, Any]]) -> list[Target]:
-    """Return every input with this bare name that holds a value."""
-    return [target for target, _ in _literals(graph) if target.input_name == name]
-
-
-def _marked(graph: Mapping[str, Mapping[str, Any]]) -> Iterable[Parameter]:
+def _marked(graph: Graph, schemas: Schemas) -> Iterable[Parameter]:
     for node_id, node in graph.items():
-        meta = node.get("_meta")
-        title = meta.get("title") if isinstance(meta, dict) else None
-        if not isinstance(title, str):
-            continue
-        class_type = str(node.get("class_type"))
-        inputs = node.get("inputs") or {}
-        for marker in parameter_markers(title):
+        class_type, inputs = node["class_type"], node["inputs"]
+        for marker in parameter_markers(node_title(node) or ""):
             if class_type in _SAVERS and marker.name == "output":
                 continue
             target = Target(node_id, _field(marker, class_type, inputs))
             value = inputs.get(target.input_name)
-            default = None if marker.required or isinstance(value, list) else value
+            default = None if marker.required or is_link(value) else value
             yield Parameter(
                 marker.name,
                 (target,),
@@ -121,6 +97,7 @@ def _marked(graph: Mapping[str, Mapping[str, Any]]) -> Iterable[Parameter]:
                 marker.upload,
                 marker.description,
                 marked=True,
+                spec=_spec(target, graph, schemas),
             )
 
 
@@ -138,8 +115,6 @@ def _field(marker: Marker, class_type: str, inputs: Mapping[str, Any]) -> str:
     return files[0] if len(files) == 1 else marker.field
 
 
-def _literals(graph: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[Target, Any]]:
-    for node_id, node in graph.items():
-        for name, value in (node.get("inputs") or {}).items():
-            if value is not None and not isinstance(value, list):
-                yield Target(node_id, name), value
+def _spec(target: Target, graph: Graph, schemas: Schemas) -> InputSpec | None:
+    schema = schemas.get(graph[target.node_id]["class_type"])
+    return schema.inputs.get(target.input_name) if schema else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 _WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 _UPLOADS = {
@@ -113,6 +113,10 @@ class NodeSchema:
     def file_inputs(self) -> list[InputSpec]:
         """The inputs whose value names a file."""
         return [spec for spec in self.inputs.values() if spec.file]
+
+
+# Class → what the server says of it; None for a class that it lacks, no entry where it was not asked.
+Schemas: TypeAlias = Mapping[str, NodeSchema | None]
 
 
 def read_node(class_type: str, info: Mapping[str, Any]) -> NodeSchema:

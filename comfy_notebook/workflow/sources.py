@@ -1,67 +1,157 @@
-"""Reads a workflow from wherever it is: a file, a URL, JSON text, or a dict."""
+"""Finds a workflow wherever it is: a file or a URL of JSON or of something made by ComfyUI, text, or an object.
+
+What it finds is a :class:`Document`: JSON, still in the format in which its author kept it.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from comfy_notebook.errors import Problem, WorkflowError
-from comfy_notebook.workflow.document import Graph, Workflow
+from comfy_notebook.errors import WorkflowError
+from comfy_notebook.results import ExecuteResult, Media
+from comfy_notebook.workflow.fetching import fetched
+from comfy_notebook.workflow.formats import Document
+from comfy_notebook.workflow.growing import growing
+from comfy_notebook.workflow.saved import is_media, read_saved
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from PIL.Image import Image
 
-_LARGEST = 64 * 1024 * 1024
-_FETCH_SECONDS = 30.0
-_SAVE_API = "In ComfyUI, open it and choose Workflow > Export (API), then use the file that this saves."
+# A path, a URL, JSON text or bytes, the bytes of a media file, a result's media, a result, an open PIL image, a dict
+Source: TypeAlias = "str | Path | bytes | Mapping[str, Any] | ExecuteResult | Image"
+
+LARGEST_JSON = 64 * 1024 * 1024
+_HEAD = 4096
+_HINT = (
+    "A workflow is a file that ComfyUI's Save or Export (API) wrote, or a picture, video or audio that ComfyUI made."
+)
 
 
-def load(source: str | Path | Mapping[str, Any] | Workflow) -> Workflow:
-    """Read a workflow.
+def read(source: Source) -> Document:
+    """Read a workflow from where it is; a URL is fetched, nothing else is asked.
 
     Parameters
     ----------
     source
-        A path, an http(s) URL, the JSON text itself, or the graph as a dict, in ComfyUI's API format.
-
-    Returns
-    -------
-    Workflow
-        With nothing sent anywhere, except that a URL is fetched.
+        A path; an http(s) URL; JSON text; a dict; the path, URL or content of a picture, video or audio file that
+        ComfyUI made; a result's media; a result, whose graph runs again; or a PIL image opened from such a file.
 
     Raises
     ------
     WorkflowError
-        If it cannot be read, is not JSON, or is not a workflow in the API format.
+        If it cannot be read, or holds no workflow.
+    MissingExtraError
+        If it is a video or audio file, and PyAV is not installed.
     """
-    if isinstance(source, Workflow):
-        return source
-    if isinstance(source, dict):
-        return _workflow(source, "the workflow")
+    if isinstance(source, ExecuteResult):
+        return Document(source.workflow, "the result's workflow")
+    if isinstance(source, Media):
+        return _from_content(source.bytes(), source.filename)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_content(bytes(source), "the workflow")
+    if isinstance(source, Mapping):
+        return Document(dict(source), "the workflow")
+    if isinstance(source, str | Path):
+        return _from_words(source)
+    if isinstance(getattr(source, "info", None), dict):
+        return _from_picture(source)
+    raise WorkflowError(f"A {type(source).__name__} is not a workflow.", hint=_HINT)
+
+
+def _from_picture(picture: Image) -> Document:
+    """Read what came along when Pillow opened it, else the file that it was opened from."""
+    prompt, workflow = _text(picture.info.get("prompt")), _text(picture.info.get("workflow"))
+    filename = getattr(picture, "filename", "")
+    if prompt or workflow or not filename:
+        return _from_texts(prompt, workflow, "the picture")
+    return _from_words(Path(filename))
+
+
+def _from_words(source: str | Path) -> Document:
     text = str(source)
-    if text.lstrip()[:1] in ("{", "["):
-        return _workflow(_parse(text, "The text"), "the workflow")
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return Document(parse(text, "The text"), "the workflow")
     if text.startswith(("http://", "https://")):
-        name = unquote(urlsplit(text).path.rpartition("/")[2]) or "the workflow"
-        return _workflow(_parse(_fetch(text), text), name)
+        with fetched(text, is_media, LARGEST_JSON) as (file, name):
+            return _from_file(file, name, text)
     path = Path(text)
-    return _workflow(_parse(_read(path), text), path.name)
+    return _from_file(path, path.name, text)
 
 
-def _read(path: Path) -> bytes:
+def _from_file(path: Path, name: str, where: str) -> Document:
+    """Read a file; what it is, its first bytes tell, not its name."""
     try:
         path = path.expanduser()
-        if path.stat().st_size > _LARGEST:
-            raise WorkflowError(f"{path} is larger than {_LARGEST >> 20} MB: it cannot be a workflow.")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if is_media(head):
+            prompt, workflow = read_saved(path, where)
+            return _from_texts(prompt, workflow, name)
+        if path.stat().st_size > LARGEST_JSON:
+            raise WorkflowError(f"{where} is larger than {LARGEST_JSON >> 20} MB: it cannot be a workflow.", hint=_HINT)
+        return Document(parse(path.read_bytes(), where), name)
     except FileNotFoundError:
         raise _missing(path) from None
     except OSError as error:
-        raise WorkflowError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise WorkflowError(f"{where} cannot be read: {error.strerror or error}.") from None
     except (ValueError, RuntimeError) as error:  # a NUL in the name, an unknown ~user
-        raise WorkflowError(f"{str(path)!r} cannot be the name of a file: {error}.") from None
+        raise WorkflowError(f"{where!r} cannot be the name of a file: {error}.") from None
+
+
+def _from_content(content: bytes, name: str) -> Document:
+    if is_media(content[:_HEAD]):
+        prompt, workflow = read_saved(content, name)
+        return _from_texts(prompt, workflow, name)
+    return Document(parse(content, name), name)
+
+
+def _from_texts(prompt: str | None, workflow: str | None, name: str) -> Document:
+    """Read what ComfyUI wrote into a file: what ran, else what the editor held."""
+    for text in (prompt, workflow):
+        if text and isinstance(content := parse(text, f"What {name} holds"), dict) and content:
+            return Document(content, name)
+    raise WorkflowError(f"{name} has no workflow in it.", hint=_HINT)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def parse(text: str | bytes, where: str) -> Any:
+    """Read JSON in which nothing is given twice; WorkflowError if it is not."""
+    try:
+        with growing():
+            return json.loads(text, object_pairs_hook=_unique)
+    except UnicodeDecodeError:
+        raise WorkflowError(f"{where} is not a workflow: it is not text.", hint=_HINT) from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        is_page = error.doc.lstrip()[:1] == "<"
+        what = "it is a web page" if is_page else f"{error.msg} ({place})"
+        hint = "Use the link to the file itself: on GitHub, that of the Raw button." if is_page else _HINT
+        raise WorkflowError(f"{where} is not JSON: {what}.", hint=hint) from None
+    except _TwiceError as error:
+        raise WorkflowError(f"{where} gives {str(error)!r} twice in one object: one of them would be lost.") from None
+    except ValueError as error:  # a number with thousands of digits
+        raise WorkflowError(f"{where} is not a workflow: {error}.") from None
+    except RecursionError:
+        raise WorkflowError(f"{where} is not a workflow: its JSON is nested too deeply.") from None
+
+
+class _TwiceError(Exception):
+    """A key occurs twice in one JSON object."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _TwiceError(counts.most_common(1)[0][0])
+    return made
 
 
 def _missing(path: Path) -> WorkflowError:
@@ -79,65 +169,3 @@ def _missing(path: Path) -> WorkflowError:
     where = "the current folder" if str(folder) == "." else str(folder)
     hint = f"JSON files in {where}: {', '.join(close)}" if close else f"Looked for it in {folder.resolve()}."
     return WorkflowError(f"There is no file {path}.", hint=hint)
-
-
-def _fetch(url: str) -> bytes:
-    import httpx
-
-    try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=_FETCH_SECONDS) as answer:
-            answer.raise_for_status()
-            content = bytearray()
-            for piece in answer.iter_bytes():
-                content += piece
-                if len(content) > _LARGEST:
-                    raise WorkflowError(f"{url} is larger than {_LARGEST >> 20} MB: it cannot be a workflow.")
-            return bytes(content)
-    except httpx.HTTPStatusError as error:
-        raise WorkflowError(f"{url} answered {error.response.status_code}.") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise WorkflowError(f"{url} cannot be fetched: {error}.") from None
-
-
-def _parse(text: str | bytes, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except UnicodeDecodeError:
-        raise WorkflowError(f"{where} is not a workflow: it is not text.", hint=_SAVE_API) from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise WorkflowError(f"{where} is not JSON: {error.msg} ({place}).", hint=_SAVE_API) from None
-    except RecursionError:
-        raise WorkflowError(f"{where} is not a workflow: its JSON is nested too deeply.") from None
-
-
-def _workflow(document: Any, name: str) -> Workflow:
-    if isinstance(document, dict) and isinstance(document.get("prompt"), dict):
-        document = document["prompt"]  # a whole POST /prompt body, as some tools save it
-    if isinstance(document, dict) and isinstance(document.get("nodes"), list):
-        raise WorkflowError(f"{name} is in the editor's own format, which a server does not run.", hint=_SAVE_API)
-    if not isinstance(document, dict):
-        raise WorkflowError(f"{name} is not a workflow: it holds a {type(document).__name__}, not nodes.")
-    if not document:
-        raise WorkflowError(f"{name} has no nodes.")
-    problems = [problem for node_id, node in document.items() if (problem := _malformed(node_id, node))]
-    if len(problems) == len(document):
-        raise WorkflowError(f"{name} is JSON, but not a workflow: none of its entries is a node.", hint=_SAVE_API)
-    if problems:
-        raise WorkflowError(f"{name} has entries that are no nodes.", problems=problems)
-    return Workflow(_graph(document), name)
-
-
-def _malformed(node_id: str, node: Any) -> Problem | None:
-    if not isinstance(node, dict):
-        return Problem(f"it is a {type(node).__name__}, not a node", f"entry {node_id!r}", node_id)
-    if not isinstance(node.get("class_type"), str):
-        return Problem("it has no class_type", f"entry {node_id!r}", node_id)
-    if not isinstance(node.get("inputs", {}), dict | None):
-        return Problem("its inputs are not a mapping", f"entry {node_id!r}", node_id)
-    return None
-
-
-def _graph(document: Mapping[Any, Any]) -> Graph:
-    """Copy what a server reads; ids become strings, as JSON has them."""
-    return {str(node_id): {**node, "inputs": dict(node.get("inputs") or {})} for node_id, node in document.items()}

@@ -53,6 +53,36 @@ def test_a_variable_that_holds_the_parameters():
     assert read_body("params", {"params": {"seed": 3}}) == {"seed": 3}
 
 
+class Thing:
+    size = 3
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        ("upscale_model.scale_by = 2", {"upscale_model.scale_by": 2}),
+        ("a.b = 1\na.c = a.b + 1\nd = a.c", {"a.b": 1, "a.c": 2, "d": 2}),
+        ("node.model.size = 8", {"node.model.size": 8}),
+        ("thing.b = thing.size", {"thing.b": 3}),
+        ("a.b = 1\na.b += 1", {"a.b": 2}),
+        ("for n in (1, 2):\n    a.b = n", {"a.b": 2}),
+        ("_own = Thing()\n_own.size = 4\nx = _own.size", {"x": 4}),
+        ("own = Thing()\nown.size = 4", {"own": "a Thing"}),
+        ("if False:\n    a.b = 1\nc = 1", {"c": 1}),
+    ],
+)
+def test_dotted_names_are_parameters_too(body, values):
+    thing = Thing()
+    found = read_body(body, {"thing": thing, "Thing": Thing})
+    assert {name: "a Thing" if isinstance(value, Thing) else value for name, value in found.items()} == values
+    assert vars(thing) == {}
+
+
+def test_a_dotted_name_of_nothing_has_no_value():
+    with pytest.raises(AttributeError, match="'a' has no value for 'c' yet"):
+        read_body("a.b = a.c + 1", {})
+
+
 @pytest.mark.parametrize(
     "body",
     [

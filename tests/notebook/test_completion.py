@@ -5,12 +5,13 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 
 from comfy_notebook.notebook.completion import Completer
+from comfy_notebook.workflow.sources import read
 
 GRAPH = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": 20}},
     "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "x"}, "_meta": {"title": "$prompt.text!"}},
     "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "y"}},
-    "8": {"class_type": "CLIPTextEncode", "inputs": {"text": "y"}},
+    "8": {"class_type": "CLIPTextEncode", "inputs": {"text": "y"}, "_meta": {"title": "Second text"}},
 }
 
 
@@ -18,10 +19,11 @@ GRAPH = {
 def complete(shell, tmp_path, monkeypatch):
     (tmp_path / "workflow.json").write_text(json.dumps(GRAPH))
     (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "made.PNG").write_bytes(b"")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "other.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
-    completer = Completer(shell)
+    completer = Completer(shell, lambda source: read(source).workflow({}))
     completer.install()
 
     def at(text):
@@ -50,13 +52,18 @@ def test_the_line_completes_files_options_and_commands(complete, text, found):
 
 
 def test_the_line_offers_folders_and_workflows_only(complete):
-    assert complete("%%comfy |") == ["sub/", "workflow.json"]
+    assert complete("%%comfy |") == ["made.PNG", "sub/", "workflow.json"]
 
 
 def test_the_body_completes_the_workflows_parameters(complete):
     found = complete("%%comfy workflow.json -o r\npr|")
     assert "prompt = " in found
     assert set(complete("%%comfy workflow.json\n|")) >= {"prompt = ", "seed = ", "steps = "}
+
+
+def test_the_body_completes_dotted_names(complete):
+    assert complete("%%comfy workflow.json\nsecond_text.te|") == ["second_text.text = "]
+    assert "second_text.text = " in complete("%%comfy workflow.json\nsec|")
 
 
 def test_values_are_not_names(complete):

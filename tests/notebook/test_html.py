@@ -10,7 +10,10 @@ from comfy_notebook import ExecuteResult, Media, MediaError, NodeError, Paramete
 from comfy_notebook.errors import Problem
 from comfy_notebook.notebook.html.pictures import NotAPictureError, encode
 from comfy_notebook.notebook.html.result import error_html, media_html, result_html
+from comfy_notebook.notebook.html.workflow import workflow_html
 from comfy_notebook.results import MediaList
+from comfy_notebook.workflow.document import Workflow
+from comfy_notebook.workflow.schema import read_node
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
 VOID = {"img", "br", "hr", "input", "meta", "link", "source"}
@@ -256,3 +259,65 @@ def test_an_animation_is_shown_as_it_is():
 def test_what_is_no_picture_is_told(content):
     with pytest.raises(NotAPictureError):
         encode(content, "image/png", 220)
+
+
+def workflow(**schemas):
+    return Workflow(
+        {
+            "1": {"class_type": "KSampler", "inputs": {"seed": 3, "steps": 20, "sampler": "euler", "on": True}},
+            "2": {"class_type": "Save", "inputs": {"images": ["1", 0]}, "_meta": {"title": "$output.cover"}},
+        },
+        "w.json",
+        schemas=schemas,
+        server="http://box:8188",
+    )
+
+
+def test_a_workflow_shows_its_parameters_its_outputs_and_what_the_server_lacks():
+    declared = {
+        "seed": ["INT", {"min": 0, "max": 2**64 - 1}],
+        "steps": ["INT", {"min": 1, "max": 100}],
+        "sampler": [["ddim", "heun", "lms", "eulerx"]],
+        "on": ["BOOLEAN"],
+    }
+    schema = read_node("KSampler", {"input": {"required": declared}})
+    page = read(workflow_html(workflow(KSampler=schema, Save=None)))
+    text = " ".join(" ".join(page.text).split())
+    assert "w.json 2 nodes, checked with http://box:8188" in text
+    for row in (
+        "seed 3 whole number from 0 KSampler (node 1)",
+        "steps 20 whole number 1 to 100 KSampler (node 1)",
+        "sampler euler ddim, heun, lms, 1 more ddim, heun, lms, eulerx KSampler (node 1)",
+        "on True True or False KSampler (node 1)",
+        "cover Save (node 2)",
+        "Save (node 2): the server does not have this node",
+        "sampler: the server does not have 'euler'. Did you mean 'eulerx'?",
+    ):
+        assert row in text
+
+
+def test_two_hundred_parameters_and_two_thousand_choices_stay_readable():
+    graph = {"1": {"class_type": "A", "inputs": {f"x{number}": "m0" for number in range(200)}}}
+    declared = {name: [[f"m{number}" for number in range(2000)]] for name in graph["1"]["inputs"]}
+    flow = Workflow(graph, schemas={"A": read_node("A", {"input": {"required": declared}})})
+    html = workflow_html(flow)
+    page = read(html)
+    assert "160 more parameters" in page.text
+    assert len(html) < 500_000
+
+
+def test_a_workflow_from_elsewhere_is_data():
+    graph = {
+        HOSTILE: {"class_type": HOSTILE, "inputs": {HOSTILE: HOSTILE}, "_meta": {"title": f"$output.{HOSTILE}"}},
+        "2": {"class_type": HOSTILE, "inputs": {"x": HOSTILE * 9}, "_meta": {"title": HOSTILE}},
+    }
+    for schemas in ({}, {HOSTILE: None}):
+        page = read(workflow_html(Workflow(graph, HOSTILE, schemas=schemas, server=HOSTILE)))
+        assert {tag for tag, _ in page.elements}.isdisjoint({"script", "img"})
+
+
+def test_a_workflow_in_a_shell_shows_itself():
+    bundle = workflow()._repr_mimebundle_()
+    assert "checked with http://box:8188" in bundle["text/plain"]
+    assert "<table" in bundle["text/html"]
+    assert repr(workflow()) == "Workflow('w.json', 2 nodes, 4 parameters)"

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from graphs import loaded, picture
@@ -71,12 +72,20 @@ def test_a_terminal_gets_text(ip, capsys):
         "%%comfy workflow.json\nwidth: 8",
         '%%comfy workflow.json\n{"width": 8}',
         "%%comfy workflow.json\nvalues",
+        "%%comfy made.png\nEmptyImage.width = 8",
+        "%%comfy made.images[0]\nwidth = 8",
+        "%%comfy made\nwidth = 8",
+        "%%comfy picture\nwidth = 8",
         "r = %comfy run workflow.json\nr",
         "%%time\n%%comfy workflow.json\nwidth = 8",
     ],
 )
 def test_the_forms_of_a_cell(ip, cell):
     ip.user_ns |= {"name": "workflow.json", "graph": GRAPH, "values": {"width": 8}}
+    if "made" in cell or "picture" in cell:
+        made = ip.user_ns["made"] = run(ip, "%comfy run workflow.json")
+        ip.user_ns["picture"] = made.images[0].pil()
+        made.images[0].save("made.png")
     result = run(ip, cell)
     assert result.images[0].pil().width == (32 if "run" in cell else 8)
 
@@ -84,6 +93,24 @@ def test_the_forms_of_a_cell(ip, cell):
 def test_without_a_workflow_the_body_is_one(ip):
     assert run(ip, f"%%comfy\n{json.dumps(GRAPH, indent=1)}").images[0].pil().size == (32, 16)
     assert run(ip, f"%%comfy -o x\n{json.dumps(GRAPH)}") is ip.user_ns["x"]
+
+
+def test_dotted_names_are_parameters(ip):
+    ip.user_ns["empty"] = "a variable of the notebook's"
+    result = run(ip, "%%comfy workflow.json\nempty.width = 24\nEmptyImage.height = empty.width + 1")
+    assert result.images[0].pil().size == (24, 25)
+    assert ip.user_ns["empty"] == "a variable of the notebook's"
+
+
+def test_inspect_shows_what_a_workflow_takes(ip, capsys):
+    workflow = run(ip, "%comfy inspect workflow.json")
+    out = capsys.readouterr().out
+    assert "workflow.json: 2 nodes, checked with " in out
+    assert re.search(r"width +32 +whole number 1 to 16384 +EmptyImage \"Empty\" \(node 1\)", out)
+    assert re.search(r"cover +PreviewImage \(node 2\)", out)
+    ip.user_ns |= {"graph": GRAPH, "flow": workflow}
+    assert run(ip, "%comfy inspect graph").graph == GRAPH
+    assert run(ip, "%%comfy flow\nwidth = 8").images[0].pil().width == 8
 
 
 def test_pictures_of_all_kinds_go_into_a_file_input(ip, tmp_path):
@@ -106,7 +133,8 @@ def test_a_cell_on_another_server(ip):
         ("%%comfy nope.json\nx = 1", WorkflowError, "no file nope.json"),
         ("%%comfy workflow.json\n'just text", ParameterError, "neither Python"),
         ("%%comfy workflow.json -s http://127.0.0.1:1\nwidth = 8", NoServerError, "127.0.0.1:1"),
-        ('%%comfy\n{"nodes": []}', WorkflowError, "editor's own format"),
+        ("%comfy inspect nope.json", WorkflowError, "no file nope.json"),
+        ('%%comfy\n{"nodes": []}', WorkflowError, "no nodes that run"),
     ],
 )
 def test_a_mistake_fails_the_cell_in_one_readable_piece(ip, capsys, cell, error, says):

@@ -6,12 +6,14 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfy_notebook import ParameterError, WorkflowError, load
+from comfy_notebook import ParameterError, WorkflowError
 from comfy_notebook.notebook.body import read_body
 from comfy_notebook.servers.events import read_binary, read_text
 from comfy_notebook.workflow.binding import bind
+from comfy_notebook.workflow.document import Workflow
 from comfy_notebook.workflow.markers import output_name, parameter_markers, plain_title
 from comfy_notebook.workflow.schema import read_node
+from comfy_notebook.workflow.sources import read
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -37,7 +39,7 @@ def test_any_title(title):
 @given(json_values)
 def test_any_document(document):
     try:
-        assert load(json.dumps(document)).graph
+        assert read(json.dumps(document)).workflow({}).graph
     except WorkflowError as error:
         assert str(error)
 
@@ -45,14 +47,14 @@ def test_any_document(document):
 @given(st.text(max_size=60))
 def test_any_text(text):
     try:
-        load(text)
+        read(text).workflow({})
     except WorkflowError as error:
         assert str(error)
 
 
 @given(graphs, st.dictionaries(st.text(max_size=8), json_values, max_size=3), json_values)
 def test_any_graph_values_and_schema(graph, values, declared):
-    workflow = load(graph)
+    workflow = read(graph).workflow({})
     before = json.dumps(workflow.graph)
     schemas = {name: read_node(name, {"input": {"required": {"x": declared}}}) for name in workflow.class_types}
     try:
@@ -60,6 +62,25 @@ def test_any_graph_values_and_schema(graph, values, declared):
     except ParameterError as error:
         assert error.problems
     assert json.dumps(workflow.graph) == before
+
+
+linked = st.dictionaries(
+    st.sampled_from(["positive", "negative", "conditioning", "text", "clip", "x"]),
+    st.text(max_size=3) | st.tuples(st.sampled_from("123"), st.integers(0, 2)).map(list),
+)
+linked_nodes = st.fixed_dictionaries({"class_type": st.sampled_from(["KSampler", "Text", "A.b"]), "inputs": linked})
+
+
+@given(st.dictionaries(st.sampled_from("123"), linked_nodes, min_size=1))
+def test_any_web_of_nodes_has_names_that_find_what_they_name(graph):
+    """Cycles and links to nowhere among them; a name finds its parameter, and an address its input."""
+    workflow = Workflow(graph)
+    assert list(Workflow(json.loads(json.dumps(graph))).params) == list(workflow.params)
+    for name, parameter in workflow.params.items():
+        assert workflow.lookup.find(name) == parameter
+        assert [workflow.lookup.find(str(target)).targets for target in parameter.targets] == [
+            (target,) for target in parameter.targets
+        ]
 
 
 @given(st.text() | json_values.map(json.dumps), st.binary())

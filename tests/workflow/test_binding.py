@@ -4,7 +4,7 @@ from comfy_notebook.errors import ParameterError
 from comfy_notebook.workflow.binding import bind
 from comfy_notebook.workflow.document import Workflow
 from comfy_notebook.workflow.files import LocalFile
-from comfy_notebook.workflow.parameters import Target
+from comfy_notebook.workflow.graph import Target
 from comfy_notebook.workflow.schema import read_node
 
 SCHEMAS = {
@@ -52,7 +52,7 @@ def test_values_go_where_their_names_say_and_the_workflow_stays_as_it_is():
     assert binding.graph["6"]["inputs"]["text"] == "new"
     assert binding.graph["3"]["inputs"]["steps"] == 5
     assert flow.graph["6"]["inputs"]["text"] == "old"
-    assert binding.params == {"prompt": "new", "3.steps": 5}
+    assert binding.params == {"prompt": "new", "3.steps": 5, "seed": 7}
 
 
 def test_defaults_of_marked_parameters_are_reported_as_run():
@@ -83,7 +83,7 @@ def test_everything_that_is_wrong_is_told_at_once():
 
 def test_an_ambiguous_name_says_which_there_are():
     flow = workflow(n6=text("", "a"), n7=text("", "b"))
-    assert problems(flow, {"text": "x"}) == ["text: several nodes have it: say which, 6.text or 7.text"]
+    assert problems(flow, {"text": "x"}) == ["text: several nodes have it: say which, text_6.text or text_7.text"]
 
 
 def test_an_unknown_name_far_from_all_lists_what_there_is():
@@ -103,6 +103,24 @@ def test_a_problem_of_several_targets_is_told_once():
 
 def test_nothing_known_of_a_class_means_its_values_are_not_checked():
     assert bind(workflow(n3=sampler()), {"steps": 10_000}, {}).graph["3"]["inputs"]["steps"] == 10_000
+
+
+def test_a_long_name_sets_what_a_short_one_does():
+    binding = bind(workflow(n3=sampler(), n6=text("$prompt.text!", "")), {"KSampler.steps": 5, "6.text": "x"}, SCHEMAS)
+    assert binding.graph["3"]["inputs"]["steps"] == 5
+    assert binding.params == {"KSampler.steps": 5, "6.text": "x", "seed": 7}
+
+
+def test_two_names_of_one_input_contradict_each_other():
+    assert problems(workflow(n3=sampler()), {"steps": 5, "3.steps": 6}) == [
+        "3.steps: it sets the same input as steps: give one of them"
+    ]
+
+
+def test_a_runs_values_go_before_the_workflows_own():
+    flow = workflow(n3=sampler(), n6=text("$prompt.text!", "")).with_params(steps=5, prompt="a")
+    assert bind(flow, {}, SCHEMAS).params == {"steps": 5, "prompt": "a", "seed": 7}
+    assert bind(flow, {"3.steps": 6}, SCHEMAS).params == {"prompt": "a", "3.steps": 6, "seed": 7}
 
 
 class TestFiles:
@@ -146,10 +164,23 @@ class TestSeeds:
     def test_a_seed_that_was_given_is_used_also_0(self):
         assert bind(workflow(n3=sampler(seed=0)), {"seed": 0}, SCHEMAS).graph["3"]["inputs"]["seed"] == 0
 
-    def test_a_seed_that_the_workflow_has_is_kept(self):
+    def test_a_random_seed_is_drawn_within_the_range_of_its_node(self):
+        flow = workflow(n1={"class_type": "Noise", "inputs": {"noise_seed": 7}})
+        drawn = [bind(flow, {"noise_seed": "random"}, SCHEMAS) for _ in range(200)]
+        assert {binding.params["noise_seed"] for binding in drawn} == {5, 6, 7, 8, 9}
+        assert all(b.graph["1"]["inputs"]["noise_seed"] == b.params["noise_seed"] for b in drawn)
+
+    def test_a_random_seed_of_several_nodes_is_one(self):
+        graph = bind(workflow(n1=sampler("$seed"), n2=sampler("$seed")), {"seed": "random"}, SCHEMAS).graph
+        assert graph["1"]["inputs"]["seed"] == graph["2"]["inputs"]["seed"] != 7
+
+    def test_random_is_no_number_elsewhere(self):
+        assert problems(workflow(n3=sampler()), {"steps": "random"}) == ["steps: 'random' is not a whole number"]
+
+    def test_a_seed_that_the_workflow_has_is_kept_and_reported(self):
         binding = bind(workflow(n3=sampler(seed=7)), {}, SCHEMAS)
         assert binding.graph["3"]["inputs"]["seed"] == 7
-        assert binding.params == {}
+        assert binding.params == {"seed": 7}
 
     def test_noise_seed_is_drawn_within_the_range_of_its_node(self):
         flow = workflow(n1={"class_type": "Noise", "inputs": {"noise_seed": 0}})

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from comfy_notebook import Media
-from comfy_notebook.workflow.files import LocalFile, MadeFile, NotAFileError, RemoteFile, ResultFile, as_file
+from comfy_notebook import Media, MediaError
+from comfy_notebook.workflow.files import (
+    LocalFile,
+    MadeFile,
+    MaskedFile,
+    NotAFileError,
+    RemoteFile,
+    ResultFile,
+    as_file,
+)
+from comfy_notebook.workflow.masks import with_mask
 
 
 def picture(file):
@@ -115,3 +124,28 @@ def test_what_is_no_file_is_told_so(value):
 def test_a_file_open_as_text_is_told_so():
     with pytest.raises(NotAFileError, match="rb"):
         as_file(io.StringIO("x"))
+
+
+class TestMasks:
+    def test_a_picture_is_transparent_where_its_mask_is_white(self):
+        mask = np.zeros((4, 6))
+        mask[0, 0], mask[0, 1] = 1.0, 0.5
+        pair = as_file((Image.new("RGB", (6, 4), (1, 2, 3)), mask))
+        assert isinstance(pair, MaskedFile)
+        assert pair.name.endswith("-masked.png")
+        made = Image.open(io.BytesIO(with_mask(pair.picture.content, pair.mask.content)))
+        assert [made.getpixel((x, 0)) for x in range(3)] == [(1, 2, 3, 0), (1, 2, 3, 127), (1, 2, 3, 255)]
+
+    def test_a_mask_of_another_size_is_told(self):
+        picture, mask = as_file(Image.new("RGB", (6, 4))), as_file(Image.new("L", (4, 6)))
+        with pytest.raises(MediaError, match="The mask is 4 x 6 and its picture 6 x 4"):
+            with_mask(picture.content, mask.content)
+
+    def test_a_mask_that_is_no_picture_is_told(self):
+        with pytest.raises(MediaError, match="The mask cannot be read"):
+            with_mask(as_file(Image.new("RGB", (6, 4))).content, b"nothing")
+
+    @pytest.mark.parametrize("value", [(b"a", b"b", b"c"), (b"a", "not here.png"), ((b"a", b"b"), b"c"), ()])
+    def test_what_is_no_pair_is_a_mistake(self, value):
+        with pytest.raises(NotAFileError, match="mask"):
+            as_file(value)

@@ -1,5 +1,6 @@
 from comfy_notebook.workflow.document import Workflow
-from comfy_notebook.workflow.parameters import Target, locate
+from comfy_notebook.workflow.graph import Target
+from comfy_notebook.workflow.schema import read_node
 
 
 def node(class_type, title=None, **inputs):
@@ -50,34 +51,29 @@ def test_a_saver_carries_parameters_but_no_output_amid_its_title():
     assert "output" not in found
 
 
-def test_unmarked_values_have_their_bare_name_where_it_is_unique():
-    graph = {"3": node("KSampler", seed=1, steps=20), "6": node("Text", text="a"), "7": node("Text", text="b")}
-    assert list(Workflow(graph).params) == ["seed", "steps", "6.text", "7.text"]
+def test_markers_come_first_and_hide_nothing():
+    found = params(n1=node("B", seed=2), n2=node("A", "$seed", seed=1))
+    assert found["seed"].targets == (Target("2", "seed"),)
+    assert found["b.seed"].targets == (Target("1", "seed"),)
+    assert list(found) == ["seed", "b.seed"]
 
 
-def test_a_marker_hides_nothing():
-    graph = {"1": node("A", "$seed", seed=1), "2": node("B", seed=2)}
-    found = Workflow(graph).params
-    assert found["seed"].targets == (Target("1", "seed"),)
-    assert found["2.seed"].targets == (Target("2", "seed"),)
-
-
-def test_any_input_can_be_addressed_by_node_and_name():
-    graph = {"6": node("Text", "$prompt.text", text="a"), "75:71": node("Mode", **{"mode.width": 1}), "8": node("V")}
-    workflow = Workflow(graph)
-    assert locate("6.text", workflow.params, graph).targets == (Target("6", "text"),)
-    assert locate("75:71.mode.width", workflow.params, graph).targets == (Target("75:71", "mode.width"),)
-    assert locate("8.samples", workflow.params, graph).targets == (Target("8", "samples"),)
-    assert locate("99.text", workflow.params, graph) is None
-    assert locate("nothing", workflow.params, graph) is None
+def test_types_come_from_the_server_else_from_the_values():
+    graph = {"1": node("A", steps=20, cfg=1.5, name="x", on=True, many=[1, 2, 3])}
+    assert [parameter.type for parameter in Workflow(graph).params.values()] == [
+        "INT",
+        "FLOAT",
+        "STRING",
+        "BOOLEAN",
+        "*",
+    ]
+    schema = read_node("A", {"input": {"required": {"name": [["x", "y"]], "cfg": ["FLOAT", {"max": 9}]}}})
+    found = Workflow(graph, schemas={"A": schema}).params
+    assert (found["name"].type, found["name"].spec.choices) == ("COMBO", ("x", "y"))
+    assert found["cfg"].spec.maximum == 9
 
 
 def test_strange_titles_and_meta_are_borne():
     graph = {"1": {"class_type": "A", "inputs": {"x": 1}, "_meta": None}, "2": node("B", y=2)}
     graph["2"]["_meta"] = {"title": None}
     assert list(Workflow(graph).params) == ["x", "y"]
-
-
-def test_outputs_are_named_by_title():
-    graph = {"9": node("SaveImage", "$output.cover"), "10": node("PreviewImage", "Look")}
-    assert Workflow(graph).outputs == {"9": "cover"}

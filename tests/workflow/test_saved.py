@@ -5,13 +5,12 @@ import json
 import struct
 import sys
 import time
-import uuid
 import zlib
 
 import av
 import httpx
 import pytest
-from graphs import node
+from graphs import SAVERS, saving
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin, features
@@ -24,35 +23,6 @@ WORKFLOW = {"nodes": [], "version": 0.4, "title": "ü"}
 TEXTS = Saved(json.dumps(PROMPT), json.dumps(WORKFLOW))
 RAW = Saved(json.dumps(PROMPT, ensure_ascii=False), json.dumps(WORKFLOW, ensure_ascii=False))
 MODEL, MAKE, DESCRIPTION, COMMENT, EXIF = 0x0110, 0x010F, 0x010E, 0x9286, 0x8769
-
-# What each node that saves takes.
-PICTURES = {"images": ["1", 0]}
-SOUND = {"audio": ["5", 0]}
-SAVERS = {
-    "SaveImage": PICTURES,
-    "PreviewImage": PICTURES,
-    "SaveAnimatedWEBP": {**PICTURES, "fps": 6.0, "lossless": True, "quality": 80, "method": "default"},
-    "SaveAnimatedPNG": {**PICTURES, "fps": 6.0, "compress_level": 4},
-    "SaveVideo": {"video": ["3", 0], "format": "auto", "codec": "auto"},
-    "SaveWEBM": {**PICTURES, "codec": "vp9", "fps": 24.0, "crf": 32.0},
-    "SaveAudio": SOUND,
-    "SaveAudioMP3": {**SOUND, "quality": "V0"},
-    "SaveAudioOpus": {**SOUND, "quality": "128k"},
-}
-
-
-def graph_of(saver, inputs):
-    """Save two frames or half a second, in a color and of a text that no cache has seen."""
-    graph = {
-        "1": node("EmptyImage", "ü 猫", width=32, height=16, batch_size=2, color=time.time_ns() // 1000 % 0xFFFFFF),
-        "3": node("CreateVideo", images=["1", 0], fps=8.0),
-        "5": node("EmptyAudio", duration=0.5 + time.time_ns() % 1000 / 10000, sample_rate=44100, channels=1),
-        "8": node("EmptyLatentImage", width=64, height=64, batch_size=time.time_ns() // 1000 % 4000 + 1),
-    }
-    used = {value[0] for value in inputs.values() if isinstance(value, list)}
-    used |= {"1"} if "3" in used else set()
-    prefix = {} if saver == "PreviewImage" else {"filename_prefix": f"saved/{uuid.uuid4().hex}"}
-    return {key: graph[key] for key in sorted(used & graph.keys())} | {"9": node(saver, **inputs, **prefix)}
 
 
 def saved_by(url, graph, extra):
@@ -79,7 +49,7 @@ def parsed(text):
 @pytest.mark.parametrize("workflow", [None, WORKFLOW], ids=["prompt", "both"])
 @pytest.mark.parametrize("saver", SAVERS)
 def test_what_a_server_saves_says_how_it_was_made(comfyui, tmp_path, saver, workflow):
-    graph = graph_of(saver, SAVERS[saver])
+    graph = saving(saver, SAVERS[saver])
     content = saved_by(comfyui, graph, workflow and {"workflow": workflow, "other": [1]})
     file = tmp_path / "made"
     file.write_bytes(content)
@@ -92,7 +62,7 @@ def test_what_a_server_saves_says_how_it_was_made(comfyui, tmp_path, saver, work
 
 @pytest.mark.real
 def test_a_latent_says_how_it_was_made(real_comfyui):
-    graph = graph_of("SaveLatent", {"samples": ["8", 0]})
+    graph = saving("SaveLatent", {"samples": ["8", 0]})
     content = saved_by(real_comfyui, graph, {"workflow": WORKFLOW})
     assert is_media(content[:64])
     saved = read_saved(content, "x.latent")

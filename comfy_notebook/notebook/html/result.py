@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from comfy_notebook.notebook.html.gallery import Item, gallery, prepare, within_budget
 from comfy_notebook.notebook.html.parts import EMPTY, block, folded, page, row, table
-from comfy_notebook.workflow.document import node_title
-from comfy_notebook.workflow.markers import plain_title
+from comfy_notebook.workflow.naming import heading
+from comfy_notebook.workflow.seeds import SEED_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from comfy_notebook.results import ExecuteResult, Media
 
 _MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
-_SEEDS = ("seed", "noise_seed")
 _KINDS = ("image", "video", "audio", "file")
 
 
@@ -84,9 +83,7 @@ def _groups(result: ExecuteResult, items: Sequence[Item]) -> list[Markup]:
 def _title(result: ExecuteResult, name: str) -> str:
     """Return an output's name, or the title of the node that has none."""
     node = result.workflow.get(name)
-    if node is None:
-        return name
-    return plain_title(node_title(node) or "") or str(node.get("class_type") or name)
+    return name if node is None else heading(node)
 
 
 def _heading(title: str, items: Sequence[Item], texts: Sequence[str]) -> Markup:
@@ -102,7 +99,7 @@ def _footer(result: ExecuteResult) -> Markup:
         parts.append(f"{result.duration:.2f} s")
     if result.server:
         parts.append(result.server)
-    parts += [f"{name} {value}" for name, value in result.params.items() if name.rpartition(".")[2] in _SEEDS]
+    parts += [f"{name} {value}" for name, value in result.params.items() if name.rpartition(".")[2] in SEED_NAMES]
     if not result.media and not result.texts and result.status == "completed":
         parts.append("no outputs")
     return Markup('<div class="cnb-foot cnb-faint" style="margin-top:8px;padding-top:4px">{}{}</div>').format(

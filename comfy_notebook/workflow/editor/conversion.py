@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import Problem, WorkflowError
-from comfy_notebook.workflow.editor.document import read_document
 from comfy_notebook.workflow.editor.fitting import misfit
 from comfy_notebook.workflow.editor.groupnodes import inner_types
 from comfy_notebook.workflow.editor.kinds import ON_THE_PAGE, PRIMITIVE, WIRES
@@ -25,10 +24,10 @@ from comfy_notebook.workflow.editor.widgets import made_by_the_page, widget_type
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from comfy_notebook.workflow.document import Graph
     from comfy_notebook.workflow.editor.document import Document, Node, Slot
     from comfy_notebook.workflow.editor.scopes import Scope
     from comfy_notebook.workflow.editor.widgets import Widgets
+    from comfy_notebook.workflow.graph import Graph
     from comfy_notebook.workflow.schema import NodeSchema
 
 # Nodes whose filename_prefix may hold %Node.widget% and %date:...%, for the page to fill in.
@@ -41,36 +40,30 @@ _ALIAS = "Node name for S&R"
 _SHOWN_MISFITS = 3
 
 
-def class_types(document: object) -> set[str]:
+def class_types(document: Document) -> set[str]:
     """Return the classes that a server has to declare for a conversion.
 
     Those of muted and bypassed nodes are among them: a server may lack these, but where it has them, the order of
     their inputs tells how to go around.
-
-    Raises
-    ------
-    WorkflowError
-        If it is not a workflow in the editor's format.
     """
-    read = read_document(document)
     found: set[str] = set()
-    pending, seen = [read.root], {id(read.root)}
+    pending, seen = [document.root], {id(document.root)}
     while pending:
         for node in pending.pop().nodes.values():
-            canvas = read.subgraphs.get(node.type)
-            group = read.group_name(node.type)
+            canvas = document.subgraphs.get(node.type)
+            group = document.group_name(node.type)
             if canvas is not None:
                 if id(canvas) not in seen:
                     seen.add(id(canvas))
                     pending.append(canvas)
             elif group is not None:
-                found |= inner_types(read.groups[group])
+                found |= inner_types(document.groups[group])
             else:
                 found.add(node.type)
     return found - ON_THE_PAGE - WIRES
 
 
-def convert(document: object, schemas: Mapping[str, NodeSchema | None]) -> Graph:
+def convert(document: Document, schemas: Mapping[str, NodeSchema | None]) -> Graph:
     """Convert a workflow in the editor's own format to the API format.
 
     Parameters
@@ -88,7 +81,7 @@ def convert(document: object, schemas: Mapping[str, NodeSchema | None]) -> Graph
     WorkflowError
         With one problem for each node that cannot be converted.
     """
-    return _Conversion(read_document(document), schemas).graph()
+    return _Conversion(document, schemas).graph()
 
 
 class _Conversion:

@@ -5,10 +5,10 @@ import copy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pages import SCHEMAS, control, node, page, socket, subgraph, within
+from pages import SCHEMAS, control, converted_for, node, page, socket, subgraph, within
 
 from comfy_notebook import WorkflowError
-from comfy_notebook.workflow.editor import class_types, convert, is_editor_document
+from comfy_notebook.workflow.editor import convert, is_editor_document, read_document
 from comfy_notebook.workflow.schema import read_node
 
 json_values = st.recursive(
@@ -62,7 +62,7 @@ def attempt(document):
     """Convert, and return whether it went well."""
     before = repr(document)
     try:
-        graph = convert(document, {name: SCHEMAS.get(name) for name in class_types(document)})
+        graph = converted_for(SCHEMAS, document)
     except WorkflowError as error:
         assert str(error)
         return False
@@ -165,7 +165,7 @@ def test_any_declaration(declared, values):
     schema = read_node("One", {"input": {"required": {"x": declared, "y": ["INT", declared]}, "optional": declared}})
     document = page(node(1, "One", *values), node(2, "PrimitiveNode", 5, gives=("INT",)))
     try:
-        convert(document, {"One": schema})
+        convert(read_document(document), {"One": schema})
     except WorkflowError as error:
         assert str(error)
 
@@ -175,4 +175,4 @@ def test_values_nested_without_end():
     for _ in range(5000):
         deep = [deep]
     with pytest.raises(WorkflowError, match="is not a number"):
-        convert(page(node(1, "Number", deep)), SCHEMAS)
+        convert(read_document(page(node(1, "Number", deep))), SCHEMAS)

@@ -2,7 +2,7 @@ import pytest
 from pages import INFO, SCHEMAS, control, converted, inputs, node, page, socket, subgraph, within
 
 from comfy_notebook import WorkflowError
-from comfy_notebook.workflow.editor import class_types, convert, is_editor_document
+from comfy_notebook.workflow.editor import class_types, convert, is_editor_document, read_document
 
 
 def pair(**rest):
@@ -15,7 +15,7 @@ def test_a_document_is_told_by_its_list_of_nodes():
     assert not is_editor_document({"1": {"class_type": "Picture", "inputs": {}}})
     assert not is_editor_document([{"nodes": []}])
     with pytest.raises(WorkflowError, match="no list of nodes"):
-        class_types({"nodes": {}})
+        read_document({"nodes": {}})
 
 
 def test_nodes_become_entries_with_class_inputs_and_title():
@@ -110,12 +110,12 @@ def test_class_types_names_what_a_server_has():
         **within(inner, unused),
         extra={"groupNodes": {"pair": {"nodes": [{"type": "Number"}, {"type": "Reroute"}], "links": []}}},
     )
-    assert class_types(document) == {"Invert", "Number"}
+    assert class_types(read_document(document)) == {"Invert", "Number"}
 
 
 def test_the_document_stays_as_it_is():
     document = page(node(1, "Picture", 7, "fixed", 64, 48, takes=[control("width", origin=2)]), node(2, "Number", 8))
     before = repr(document)
-    convert(document, dict(SCHEMAS))
+    convert(read_document(document), dict(SCHEMAS))
     assert repr(document) == before
-    assert set(INFO) >= class_types(document)
+    assert set(INFO) >= class_types(read_document(document))

@@ -7,10 +7,9 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pages import FOLDER, NO_FOLDER
+from pages import FOLDER, NO_FOLDER, converted_for
 
 from comfy_notebook import WorkflowError
-from comfy_notebook.workflow.editor import class_types, convert
 from comfy_notebook.workflow.schema import read_node
 
 pytestmark = pytest.mark.skipif(bool(NO_FOLDER), reason=NO_FOLDER)
@@ -75,7 +74,7 @@ def judged(folder, schemas):
     """Convert one workflow and say how it compares: "exact", else "refused" or "elsewhere", with what was said."""
     document = read(folder, "ui.json")
     try:
-        graph = convert(document, {name: schemas.get(name) for name in class_types(document)})
+        graph = converted_for(schemas, document)
     except WorkflowError as error:
         return "refused", str(error)
     ours, theirs = compared(graph, schemas), compared(read(folder, "api.json"), schemas)
@@ -112,7 +111,7 @@ def test_values_that_the_page_puts_into_the_wrong_inputs(schemas):
             continue
         assert verdict == "elsewhere"
         document = read(folder, "ui.json")
-        graph = convert(document, {name: schemas.get(name) for name in class_types(document)})
+        graph = converted_for(schemas, document)
         sampler = next(node["inputs"] for node in graph.values() if node["class_type"] == "KSampler")
         assert (sampler["sampler_name"], sampler["scheduler"]) == ("euler", "normal")
         assert sampler["steps"] in (20, 30)
@@ -172,7 +171,7 @@ def test_a_real_workflow_that_was_tampered_with_converts_or_says_why_not(documen
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took the place away
     try:
-        graph = convert(document, {name: schemas.get(name) for name in class_types(document)})
+        graph = converted_for(schemas, document)
     except WorkflowError as error:
         assert str(error)
         return

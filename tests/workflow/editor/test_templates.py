@@ -5,10 +5,10 @@ from collections import Counter
 from importlib import resources
 
 import pytest
-from pages import FOLDER, NO_FOLDER
+from pages import FOLDER, NO_FOLDER, converted_for
 
 from comfy_notebook import WorkflowError
-from comfy_notebook.workflow.editor import class_types, convert, is_editor_document
+from comfy_notebook.workflow.editor import class_types, is_editor_document, read_document
 from comfy_notebook.workflow.editor.kinds import fits
 from comfy_notebook.workflow.schema import read_node
 from comfy_notebook.workflow.values import UnfitError, fit
@@ -43,7 +43,7 @@ def templates():
 
 def attempt(document, schemas):
     try:
-        return convert(document, {name: schemas.get(name) for name in class_types(document)})
+        return converted_for(schemas, document)
     except WorkflowError as error:
         return error
 
@@ -51,7 +51,7 @@ def attempt(document, schemas):
 def test_every_template_converts_or_says_why_not(templates, schemas):
     counts, unexplained = Counter(), {}
     for name, document in templates.items():
-        known = class_types(document) <= schemas.keys()
+        known = class_types(read_document(document)) <= schemas.keys()
         found = attempt(document, schemas)
         counts[known, isinstance(found, dict)] += 1
         if isinstance(found, WorkflowError):
@@ -66,7 +66,7 @@ def test_every_template_converts_or_says_why_not(templates, schemas):
 def test_what_comes_out_is_what_the_server_takes(templates, schemas):
     wrong = []
     for name, document in templates.items():
-        if class_types(document) <= schemas.keys():
+        if class_types(read_document(document)) <= schemas.keys():
             graph = attempt(document, schemas)
             wrong += [f"{name}: {said}" for said in _wrong(name, graph, schemas)]
     assert not wrong
