@@ -39,7 +39,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="module")  # Playwright keeps an event loop running in this thread, which other tests must not meet
+@pytest.fixture(
+    scope="module"
+)  # Playwright keeps an event loop running in this thread, which other tests must not meet
 def browser():
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:

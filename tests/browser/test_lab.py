@@ -44,8 +44,10 @@ def small(lab):
     graph["5"]["inputs"] |= {"width": 64, "height": 64}
     graph["3"]["inputs"]["steps"] = 4
     (lab.folder / "work" / "workflow.json").write_text(json.dumps(graph))
-    notebook = lab.folder / "work" / "01_quickstart.ipynb"
-    notebook.write_text(notebook.read_text(encoding="utf-8").replace('fox\\", 512', 'fox\\", 64'), encoding="utf-8")
+    for notebook in (lab.folder / "work").glob("*.ipynb"):
+        text = notebook.read_text(encoding="utf-8")
+        text = text.replace('fox\\", 512', 'fox\\", 64').replace("size = 512, 320", "size = 64, 40")
+        notebook.write_text(text, encoding="utf-8")
 
 
 def check(notebook):
@@ -70,6 +72,45 @@ def test_the_quickstart_in_jupyterlab(copied, open_notebook, request):
     notebook.run_all()
     check(notebook)
     notebook.screenshot(f"quickstart-{kind}")
+
+
+def test_any_workflow_in_jupyterlab(copied, open_notebook, request):
+    lab = copied()
+    kind = request.node.callspec.params["comfyui"]
+    if kind == "real":
+        small(lab)
+    notebook = open_notebook(lab, "any_workflow.ipynb")
+    notebook.run_all()
+    page = notebook.page
+    assert all(picture["loaded"] and picture["shown"] for picture in page.evaluate(PICTURES))
+    assert page.locator(".cnb-list").first.get_by_text("enlarge.scale_by").is_visible()
+    assert page.evaluate(OVERFLOW) == 0
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    page.get_by_text("euler, euler_cfg_pp").first.click()
+    assert page.get_by_text("dpmpp_2m_sde").first.is_visible()
+    notebook.screenshot(f"any-workflow-{kind}")
+
+
+@pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
+def test_tab_completes_a_dotted_name_of_the_editors_own_file(copied, open_notebook):
+    lab = copied()
+    write(lab.folder, "%load_ext comfy_notebook", "%%comfy as_saved.json\nenl")
+    notebook = open_notebook(lab, "test.ipynb")
+    notebook.cell(0).click()
+    notebook.page.keyboard.press("Shift+Enter")
+    notebook.cell(0).get_by_text("[1]:").wait_for()
+    notebook.cell(1).locator(".cm-line").last.click()
+    notebook.page.keyboard.press("End")
+    completer = notebook.page.locator(".jp-Completer")
+    for _ in range(10):  # JupyterLab waits a second for what is completed
+        notebook.page.keyboard.press("Tab")
+        notebook.page.wait_for_timeout(1500)
+        if completer.is_visible():
+            break
+    completer.get_by_text("enlarge.scale_by").wait_for()
+    notebook.screenshot("completion")
+    completer.get_by_text("enlarge.scale_by").click()
+    assert notebook.cell(1).locator(".cm-content").inner_text().endswith("enlarge.scale_by = ")
 
 
 @pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
