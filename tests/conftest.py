@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 HOW_TO_GET_A_SERVER = (
     "no real ComfyUI: set COMFYUI_TEST_URL to the URL of one with the tiny model and previews, "
     "or COMFYUI_SERVER to the comfyui-server command and COMFYUI_SERVER_VENV to a folder for it"
 )
+# How long an example takes says more about the machine's other work than about ours.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 OUR_OWN = ("COMFYUI_TEST_URL", "COMFYUI_SERVER", "COMFYUI_SERVER_VENV")
 
 

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import Problem, WorkflowError
-from comfy_notebook.workflow import editor
 from comfy_notebook.workflow.document import Workflow
 from comfy_notebook.workflow.growing import growing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from comfy_notebook.workflow import editor
     from comfy_notebook.workflow.graph import Graph
     from comfy_notebook.workflow.schema import Schemas
 
@@ -39,12 +39,14 @@ class Document:
     @property
     def is_editors(self) -> bool:
         """Whether it is in the editor's format, so that converting it takes the server's schemas."""
-        return editor.is_editor_document(self._unwrapped)
+        return isinstance(self._unwrapped, dict) and isinstance(self._unwrapped.get("nodes"), list)
 
     @property
     def class_types(self) -> set[str]:
         """The node classes that it uses; WorkflowError if it is no workflow."""
         if self.is_editors:
+            from comfy_notebook.workflow import editor
+
             return editor.class_types(self._read)
         return {node["class_type"] for node in _checked(self._unwrapped, self.name).values()}
 
@@ -64,16 +66,21 @@ class Document:
             If it is no workflow, or cannot be converted: with every node and the reason.
         """
         with growing():
-            graph = (
-                editor.convert(self._read, schemas) if self.is_editors else _graph(_checked(self._unwrapped, self.name))
-            )
+            graph = self._converted(schemas) if self.is_editors else _graph(_checked(self._unwrapped, self.name))
         if not graph:
             raise WorkflowError(f"{self.name} has no nodes that run.")
         known = {name: schemas[name] for name in {node["class_type"] for node in graph.values()} if name in schemas}
         return Workflow(graph, self.name, schemas=known, server=server)
 
+    def _converted(self, schemas: Schemas) -> Graph:
+        from comfy_notebook.workflow import editor
+
+        return editor.convert(self._read, schemas)
+
     @cached_property
     def _read(self) -> editor.Document:
+        from comfy_notebook.workflow import editor  # a room of its own, which most workflows do without
+
         with growing():
             return editor.read_document(self._unwrapped)
 

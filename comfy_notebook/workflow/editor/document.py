@@ -119,11 +119,6 @@ class Document:
         return None
 
 
-def is_editor_document(document: object) -> bool:
-    """Whether it is a workflow in the editor's own format: a mapping with a list of nodes."""
-    return isinstance(document, dict) and isinstance(document.get("nodes"), list)
-
-
 def read_document(document: object) -> Document:
     """Read a document in the editor's own format.
 
@@ -132,7 +127,7 @@ def read_document(document: object) -> Document:
     WorkflowError
         With one problem for each entry that is no node.
     """
-    if not isinstance(document, dict) or not is_editor_document(document):
+    if not isinstance(document, dict) or not isinstance(document.get("nodes"), list):
         raise WorkflowError("This is not a workflow in the editor's format: it has no list of nodes.")
     problems: list[Problem] = []
     root = read_canvas(document, problems)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pages import SCHEMAS, control, converted_for, node, page, socket, subgraph, within
 
 from comfy_notebook import WorkflowError
-from comfy_notebook.workflow.editor import convert, is_editor_document, read_document
+from comfy_notebook.workflow.editor import convert, read_document
 from comfy_notebook.workflow.schema import read_node
 
 json_values = st.recursive(
@@ -79,13 +79,13 @@ def attempt(document):
 @given(documents)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_nodes(document):
-    assert is_editor_document(document)
+    assert isinstance(document.get("nodes"), list)
     attempt(document)
 
 
 @given(json_values)
 def test_any_json(document):
-    if not is_editor_document(document):
+    if not (isinstance(document, dict) and isinstance(document.get("nodes"), list)):
         assert not attempt(document)
 
 

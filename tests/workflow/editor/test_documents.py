@@ -2,7 +2,8 @@ import pytest
 from pages import INFO, SCHEMAS, control, converted, inputs, node, page, socket, subgraph, within
 
 from comfy_notebook import WorkflowError
-from comfy_notebook.workflow.editor import class_types, convert, is_editor_document, read_document
+from comfy_notebook.workflow.editor import class_types, convert, read_document
+from comfy_notebook.workflow.formats import Document
 
 
 def pair(**rest):
@@ -11,9 +12,9 @@ def pair(**rest):
 
 
 def test_a_document_is_told_by_its_list_of_nodes():
-    assert is_editor_document({"nodes": []})
-    assert not is_editor_document({"1": {"class_type": "Picture", "inputs": {}}})
-    assert not is_editor_document([{"nodes": []}])
+    assert Document({"nodes": []}, "w").is_editors
+    assert not Document({"1": {"class_type": "Picture", "inputs": {}}}, "w").is_editors
+    assert not Document([{"nodes": []}], "w").is_editors
     with pytest.raises(WorkflowError, match="no list of nodes"):
         read_document({"nodes": {}})
 

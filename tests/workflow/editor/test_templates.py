@@ -8,8 +8,9 @@ import pytest
 from pages import FOLDER, NO_FOLDER, converted_for
 
 from comfy_notebook import WorkflowError
-from comfy_notebook.workflow.editor import class_types, is_editor_document, read_document
+from comfy_notebook.workflow.editor import class_types, read_document
 from comfy_notebook.workflow.editor.kinds import fits
+from comfy_notebook.workflow.formats import Document
 from comfy_notebook.workflow.schema import read_node
 from comfy_notebook.workflow.values import UnfitError, fit
 
@@ -38,7 +39,7 @@ def templates():
     package = pytest.importorskip("comfyui_workflow_templates_json")
     files = sorted(resources.files(package).joinpath("templates").iterdir(), key=lambda file: file.name)
     read = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".json")}
-    return {name: document for name, document in read.items() if is_editor_document(document)}
+    return {name: document for name, document in read.items() if Document(document, name).is_editors}
 
 
 def attempt(document, schemas):
