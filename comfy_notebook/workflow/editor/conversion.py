@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import Problem, WorkflowError
+from comfy_notebook.workflow.editor.document import BrokenLinkError
 from comfy_notebook.workflow.editor.fitting import misfit
 from comfy_notebook.workflow.editor.groupnodes import inner_types
 from comfy_notebook.workflow.editor.kinds import ON_THE_PAGE, PRIMITIVE, WIRES
-from comfy_notebook.workflow.editor.links import BrokenLinkError, Constant, Links, Output
+from comfy_notebook.workflow.editor.links import Constant, Links, Output
 from comfy_notebook.workflow.editor.primitives import primitive_values
 from comfy_notebook.workflow.editor.promotion import Promotion
 from comfy_notebook.workflow.editor.reading import Reader

@@ -23,6 +23,10 @@ _LARGEST_ID = 10**300
 _MOST_SLOTS = 100_000
 
 
+class BrokenLinkError(ValueError):
+    """A link cannot be followed; the message says why."""
+
+
 @dataclass(slots=True)
 class Slot:
     """One input of a node, or one input or output of a subgraph's definition.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.workflow.editor.document import BYPASSED, OUTSIDE_IN
+from comfy_notebook.workflow.editor.document import BYPASSED, OUTSIDE_IN, BrokenLinkError
 from comfy_notebook.workflow.editor.kinds import GET_NODE, NOTES, PRIMITIVE, REROUTE, SET_NODE, fits
 from comfy_notebook.workflow.editor.widgets import MISSING
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from comfy_notebook.workflow.editor.promotion import Promotion
     from comfy_notebook.workflow.editor.reading import Reader
     from comfy_notebook.workflow.editor.scopes import Scope
-
-
-class BrokenLinkError(ValueError):
-    """A link cannot be followed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.workflow.editor.document import OUTSIDE_IN
-from comfy_notebook.workflow.editor.links import BrokenLinkError
+from comfy_notebook.workflow.editor.document import OUTSIDE_IN, BrokenLinkError
 from comfy_notebook.workflow.editor.widgets import MISSING
 
 if TYPE_CHECKING:
