@@ -54,12 +54,16 @@ class LiveView:
 
     def finish(self, result: ExecuteResult, *, silent: bool) -> None:
         """Put the result where the progress was, if there was any; the cell's value then shows nothing more."""
-        if self._handle is None:
-            return
-        bundle = {"text/plain": "", "text/html": ""} if silent else mimebundle(result, None, None)
-        self._handle.update(bundle, raw=True)
-        if not silent:
+        if silent:
+            self.clear()
+        elif self.replace(result):
             _show_no_more(self._shell, result)
+
+    def replace(self, result: ExecuteResult) -> bool:
+        """Show a result where the progress was; False if there was none."""
+        if self._handle is not None:
+            self._handle.update(mimebundle(result, None, None), raw=True)
+        return self._handle is not None
 
     def clear(self) -> None:
         """Take the progress away."""

@@ -281,9 +281,9 @@ class ComfyMagics(Magics):
 
     def _fail(self, result: ExecuteResult, error: ComfyError, view: LiveView) -> None:
         """Fail the cell: with a card where there is HTML, with text alone in a terminal."""
-        view.clear()
         if getattr(self._shell, "kernel", None) is not None:
-            display(result)
+            if not view.replace(result):
+                display(result)
             error.shown = True
         elif result.media or result.texts:
             display(result)

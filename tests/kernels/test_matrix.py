@@ -109,7 +109,7 @@ def test_a_long_run_shows_its_progress_and_leaves_one_output(notebook):
 def test_a_failed_cell_shows_a_card_and_stops_run_all(notebook):
     failed, after = notebook.run("%%comfy workflow.json\nwidth = 0", "'not reached'")
     assert (failed.status, failed.ename) == ("error", "ParameterError")
-    assert "out of range" in failed.data("display_data", "text/html")[0]
+    assert "out of range" in failed.shown("text/html")
     assert len(failed.traceback) == 1
     assert "Traceback" not in failed.traceback[0]
     assert after.status == "aborted"
