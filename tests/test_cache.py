@@ -1,5 +1,9 @@
+import io
+import multiprocessing
 import os
+import random
 import threading
+import time
 
 import pytest
 
@@ -37,7 +41,7 @@ def test_what_was_used_longest_ago_goes_first(cache):
 
 def test_unfinished_files_are_left_alone_until_they_are_old(cache, tmp_path):
     digest = cache.put(b"x")
-    partial = cache._path(digest).parent / "abc.partial"
+    partial = tmp_path / "originals" / "new" / "abc.partial"
     partial.write_bytes(b"y" * 20_000)
     cache.clean()
     assert partial.exists()
@@ -68,3 +72,154 @@ def test_many_threads_at_once(cache):
     for thread in threads:
         thread.join()
     assert [cache.get(digest) for digest in digests] == contents
+
+
+def test_content_that_comes_in_pieces_is_the_same_content(cache):
+    pieces = [b"abc", b"", b"def" * 1000]
+    digest = cache.put_pieces(iter(pieces))
+    assert digest == cache.put(b"".join(pieces))
+    assert cache.get(digest) == b"".join(pieces)
+    assert cache.path(digest).read_bytes() == b"".join(pieces)
+    assert cache.path("0" * 64) is None
+
+
+def test_content_is_copied_into_a_file(cache):
+    digest, empty = cache.put(b"picture"), cache.put(b"")
+    file = io.BytesIO(b"before ")
+    file.seek(0, io.SEEK_END)
+    assert cache.copy(digest, file)
+    assert cache.copy(empty, file)
+    assert not cache.copy("0" * 64, file)
+    assert file.getvalue() == b"before picture"
+
+
+def test_what_is_not_finished_leaves_nothing(cache, tmp_path):
+    def pieces():
+        yield b"x"
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        cache.put_pieces(pieces())
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"picturf", b"picture and more"])
+def test_a_damaged_file_is_not_given_out_and_can_be_kept_anew(cache, damage):
+    digest = cache.put(b"picture")
+    for read in (cache.get, lambda digest: cache.copy(digest, file)):
+        file = io.BytesIO(b"before ")
+        file.seek(0, io.SEEK_END)
+        cache._path(digest).write_bytes(damage)
+        assert not read(digest)
+        assert not cache._path(digest).exists()
+        assert file.getvalue() == b"before "
+        assert cache.put(b"picture") == digest
+        assert cache.get(digest) == b"picture"
+
+
+def test_a_file_cut_short_is_written_again(cache):
+    digest = cache.put(b"picture")
+    cache._path(digest).write_bytes(b"pict")
+    assert cache.put(b"picture") == digest
+    assert cache.get(digest) == b"picture"
+
+
+def test_a_full_disk_leaves_nothing(cache, tmp_path, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+    def fdopen(handle, mode):
+        os.close(handle)
+        return Full()
+
+    monkeypatch.setattr("comfy_notebook.cache.os.fdopen", fdopen)
+    with pytest.raises(OSError, match="No space"):
+        cache.put(b"picture")
+    assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written_to_can_be_read(cache, tmp_path, monkeypatch):
+    digest = cache.put(b"picture")
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    for call in ("os.utime", "tempfile.mkstemp", "pathlib.Path.unlink"):  # what such a folder refuses, root or not
+        monkeypatch.setattr(call, refused)
+    assert cache.get(digest) == b"picture"
+    assert cache.path(digest).read_bytes() == b"picture"
+    assert cache.put(b"picture") == digest
+    cache.clean()
+    with pytest.raises(PermissionError):
+        cache.put(b"another")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    cache = ContentCache(tmp_path / "file" / "originals", 10_000)
+    assert cache.get("0" * 64) is None
+    cache.clean()
+    with pytest.raises(OSError, match="file"):
+        cache.put(b"picture")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is read")
+def test_what_is_being_read_may_be_cleaned_away(cache):
+    content = random.Random(1).randbytes(3_000_000)  # larger than the limit: the next clean-up takes it
+    digest = cache.put(content)
+
+    class Slow(io.BytesIO):
+        def write(self, piece):
+            cache.clean()
+            return super().write(piece)
+
+    file = Slow()
+    assert cache.copy(digest, file)
+    assert file.getvalue() == content
+    assert cache.get(digest) is None
+
+
+def test_what_is_larger_than_the_limit_is_there_until_something_else_comes(cache):
+    large = cache.put(b"x" * 20_000)
+    assert cache.get(large) is not None
+    cache._since_cleaning = 10**12
+    small = cache.put(b"y")
+    assert cache.get(large) is None
+    assert cache.get(small) == b"y"
+
+
+def kernel(folder, seed, failures):
+    """Write, read and clean for a while, as a kernel does; put whatever is wrong in ``failures``."""
+    try:
+        cache, chance = ContentCache(folder, 40_000), random.Random(seed)
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            content = bytes([chance.randrange(40)]) * chance.choice((10, 3_000, 20_000))
+            digest = cache.put(content) if chance.random() < 0.7 else cache.put_pieces([content[:5], content[5:]])
+            file = io.BytesIO()
+            for got in (cache.get(digest), file.getvalue() if cache.copy(digest, file) else None):
+                if got not in (None, content):
+                    failures.put("other content")
+            if chance.random() < 0.2:
+                cache.clean()
+    except BaseException as error:  # noqa: BLE001 - told in the test
+        failures.put(repr(error))
+
+
+def test_several_processes_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    failures = context.Queue()
+    kernels = [context.Process(target=kernel, args=(tmp_path / "originals", seed, failures)) for seed in range(4)]
+    for process in kernels:
+        process.start()
+    for process in kernels:
+        process.join(60)
+        assert process.exitcode == 0
+    assert failures.empty()
+    cache = ContentCache(tmp_path / "originals", 40_000)
+    cache.clean()
+    left = files(tmp_path)
+    assert 0 < sum(path.stat().st_size for path in left) <= 40_000
+    assert not [path for path in left if path.suffix]
+    assert all(cache.get(path.name) is not None for path in left)
