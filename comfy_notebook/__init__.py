@@ -36,7 +36,8 @@ if TYPE_CHECKING:
         WorkflowError,
     )
     from comfy_notebook.kit import ComfyKit, load
-    from comfy_notebook.results import ExecuteResult, Media
+    from comfy_notebook.media import Media
+    from comfy_notebook.results import ExecuteResult
     from comfy_notebook.workflow.document import Workflow
 
 __all__ = [
@@ -64,7 +65,7 @@ _HOMES = {
     "ComfyError": "errors",
     "ComfyKit": "kit",
     "ExecuteResult": "results",
-    "Media": "results",
+    "Media": "media",
     "MediaError": "errors",
     "MissingExtraError": "errors",
     "NoServerError": "errors",

@@ -94,6 +94,11 @@ class ComfyError(Exception):
             lines.append(self.hint)
         return "\n".join(lines)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy it with all it knows, but not that it was shown: that was elsewhere."""
+        kept = {name: value for name, value in self.__dict__.items() if name != "shown"}
+        return type(self), self.args, kept
+
     def _render_traceback_(self) -> list[str]:
         """Show IPython's users the sentence alone: the stack below it is not theirs."""
         return f"{type(self).__name__}: {self.message if self.shown else self}".splitlines()

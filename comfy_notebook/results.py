@@ -3,199 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.errors import ComfyError, MediaError
+from comfy_notebook.media import Media, MediaList, Shown
 
 if TYPE_CHECKING:
-    import builtins
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
-    from PIL.Image import Image
+    from comfy_notebook.errors import ComfyError
+
+__all__ = ["CANCELLED", "COMPLETED", "FAILED", "ExecuteResult", "Media", "MediaList"]
 
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
-
-# Suffix → (kind, MIME type). The standard library's mimetypes differ from machine to machine.
-_TYPES = {
-    ".png": ("image", "image/png"),
-    ".apng": ("image", "image/apng"),
-    ".jpg": ("image", "image/jpeg"),
-    ".jpeg": ("image", "image/jpeg"),
-    ".webp": ("image", "image/webp"),
-    ".gif": ("image", "image/gif"),
-    ".avif": ("image", "image/avif"),
-    ".bmp": ("image", "image/bmp"),
-    ".tif": ("image", "image/tiff"),
-    ".tiff": ("image", "image/tiff"),
-    ".svg": ("image", "image/svg+xml"),
-    ".mp4": ("video", "video/mp4"),
-    ".m4v": ("video", "video/mp4"),
-    ".webm": ("video", "video/webm"),
-    ".mov": ("video", "video/quicktime"),
-    ".mkv": ("video", "video/x-matroska"),
-    ".avi": ("video", "video/x-msvideo"),
-    ".mp3": ("audio", "audio/mpeg"),
-    ".wav": ("audio", "audio/wav"),
-    ".flac": ("audio", "audio/flac"),
-    ".ogg": ("audio", "audio/ogg"),
-    ".opus": ("audio", "audio/ogg"),
-    ".aac": ("audio", "audio/aac"),
-    ".m4a": ("audio", "audio/mp4"),
-    ".wma": ("audio", "audio/x-ms-wma"),
-    ".glb": ("file", "model/gltf-binary"),
-    ".gltf": ("file", "model/gltf+json"),
-    ".obj": ("file", "model/obj"),
-    ".txt": ("file", "text/plain"),
-    ".json": ("file", "application/json"),
-    ".zip": ("file", "application/zip"),
-}
-_UNKNOWN_TYPE = ("file", "application/octet-stream")
-
-
-class Origin(Protocol):
-    """Where a result's files come from."""
-
-    def read(self, media: Media) -> bytes:
-        """Return a file's content, blocking; MediaError if it can no longer be had."""
-
-    async def aread(self, media: Media) -> bytes:
-        """Return a file's content; MediaError if it can no longer be had."""
-
-
-class Shown:
-    """Shows itself in IPython and Jupyter: as HTML where there is a front end for it, else as text.
-
-    The one import against the direction of all others: a result is shown also where nothing else of the notebook
-    room was loaded.
-    """
-
-    def _repr_mimebundle_(
-        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
-    ) -> dict[str, Any]:
-        from comfy_notebook.notebook.show import mimebundle
-
-        return mimebundle(self, include, exclude)
-
-    def _repr_html_(self) -> str:
-        from comfy_notebook.notebook.show import html
-
-        return html(self)
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - IPython's protocol
-        from comfy_notebook.notebook.show import text
-
-        printer.text(text(self))
-
-
-class Media(Shown, str):  # noqa: SLOT000 - it carries a connection
-    """A file that a run made: its URL, and what can be done with it.
-
-    It is a ``str``, the URL under which the server gives it out, correctly encoded, so that it goes wherever a
-    URL goes.
-
-    Attributes
-    ----------
-    filename, subfolder, type
-        The file on the server; ``type`` is the folder: "output", "temp" or "input".
-    kind
-        "image", "video", "audio" or "file".
-    mime
-        Its MIME type by its suffix.
-    var
-        The output's name, from a ``$output.name`` title, else the node's id.
-    node_id
-        The node that made it.
-    """
-
-    filename: str
-    subfolder: str
-    type: str
-    kind: str
-    mime: str
-    var: str
-    node_id: str
-    _origin: Origin | None
-
-    def __new__(
-        cls,
-        url: str,
-        *,
-        filename: str = "",
-        subfolder: str = "",
-        type: str = "output",  # noqa: A002 - ComfyUI's name for it
-        var: str = "",
-        node_id: str = "",
-        origin: Origin | None = None,
-    ) -> Self:
-        """Make one from its URL; what it is follows from the file name's suffix."""
-        self = super().__new__(cls, url)
-        self.filename, self.subfolder, self.type = filename, subfolder, type
-        self.var, self.node_id = var, node_id
-        self.kind, self.mime = media_type(filename or url.partition("?")[0])
-        self._origin = origin
-        return self
-
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        """Pickle it without its connection: what is fetched later, is fetched without credentials."""
-        names = ("filename", "subfolder", "type", "var", "node_id")
-        return (str(self),), {name: getattr(self, name) for name in names}
-
-    def __getstate__(self) -> None:
-        return None
-
-    def bytes(self) -> builtins.bytes:
-        """Return the original file's content.
-
-        Raises
-        ------
-        MediaError
-            If the server no longer has it and it was not kept here, or the server does not answer.
-        """
-        return (self._origin or _Anonymous()).read(self)
-
-    async def abytes(self) -> builtins.bytes:
-        """Return the original file's content; the awaitable twin of :meth:`bytes`."""
-        return await (self._origin or _Anonymous()).aread(self)
-
-    def pil(self) -> Image:
-        """Return the picture as a PIL image, loaded.
-
-        Raises
-        ------
-        MediaError
-            If it is no picture that Pillow reads, or as for :meth:`bytes`.
-        """
-        return _decode(self.bytes(), self.filename)
-
-    async def apil(self) -> Image:
-        """Return the picture as a PIL image; the awaitable twin of :meth:`pil`."""
-        return _decode(await self.abytes(), self.filename)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the original file to ``path``, or into it under its own name if that is a folder.
-
-        Returns the path written; OSError if it cannot be.
-        """
-        return _write(self.bytes(), path, self.filename)
-
-    async def asave(self, path: str | Path) -> Path:
-        """Write the original file; the awaitable twin of :meth:`save`."""
-        return _write(await self.abytes(), path, self.filename)
-
-
-class MediaList(Shown, list[Media]):
-    """A list of media that shows itself as a gallery; slices are such lists, too."""
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Media: ...
-    @overload
-    def __getitem__(self, index: slice) -> MediaList: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Media | MediaList:
-        """Return one, or a list of them for a slice."""
-        if isinstance(index, slice):
-            return MediaList(super().__getitem__(index))
-        return super().__getitem__(index)
 
 
 @dataclass(repr=False)
@@ -263,6 +83,38 @@ class ExecuteResult(Shown):
         """All files: images, videos, audios, then others."""
         return MediaList([*self.images, *self.videos, *self.audios, *self.files])
 
+    def download(self, folder: str | Path, name: str = "{filename}") -> list[Path]:
+        """Write all files into a folder; see :meth:`MediaList.download`.
+
+        Parameters
+        ----------
+        folder
+            Made if need be.
+        name
+            The files' names, without their suffix. Beyond a list's fields it may have ``prompt_id`` and every
+            parameter of the run that is a text or a number: ``"{var}_{seed}_{index:03}"``.
+
+        Returns
+        -------
+        list of Path
+            Where they are, in the order of :attr:`media`.
+        """
+        from comfy_notebook.saving import download
+        from comfy_notebook.servers.portal import portal
+
+        return portal.wait(download(self.media, folder, name, self._fields()))
+
+    async def adownload(self, folder: str | Path, name: str = "{filename}") -> list[Path]:
+        """Write all files into a folder; the awaitable twin of :meth:`download`."""
+        from comfy_notebook.saving import download
+        from comfy_notebook.servers.portal import portal
+
+        return await portal.cross(download(self.media, folder, name, self._fields()))
+
+    def _fields(self) -> dict[str, Any]:
+        plain = {name: value for name, value in self.params.items() if isinstance(value, str | int | float)}
+        return {**plain, "prompt_id": self.prompt_id or ""}
+
     def raise_for_status(self) -> ExecuteResult:
         """Return the result if it completed, else raise its error."""
         if self.error is not None:
@@ -284,47 +136,3 @@ class ExecuteResult(Shown):
     def __repr__(self) -> str:
         seconds = "" if self.duration is None else f", {self.duration:.2f} s"
         return f"<ExecuteResult {self.status}: {self.counts()}{seconds}>"
-
-
-def media_type(filename: str) -> tuple[str, str]:
-    """Return (kind, MIME type) of a file by its name's suffix; any case."""
-    dot = filename.rfind(".")
-    return _TYPES.get(filename[dot:].lower(), _UNKNOWN_TYPE) if dot >= 0 else _UNKNOWN_TYPE
-
-
-class _Anonymous:
-    """Fetches what has no connection of its own, as after unpickling: by URL, without credentials."""
-
-    def read(self, media: Media) -> bytes:
-        import httpx
-
-        try:
-            return httpx.get(media).raise_for_status().content
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise MediaError(f"{media.filename or media} can no longer be fetched: {error}.") from None
-
-    async def aread(self, media: Media) -> bytes:
-        import asyncio
-
-        return await asyncio.to_thread(self.read, media)
-
-
-def _decode(content: bytes, filename: str) -> Image:
-    import io
-
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        image = Image.open(io.BytesIO(content))
-        image.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(f"{filename} is no picture that Pillow reads: {error}.") from None
-    return image
-
-
-def _write(content: bytes, path: str | Path, filename: str) -> Path:
-    target = Path(path).expanduser()
-    if target.is_dir():
-        target /= Path(filename.replace("\\", "/")).name or "output"
-    target.write_bytes(content)
-    return target

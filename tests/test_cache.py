@@ -106,9 +106,9 @@ def test_what_is_not_finished_leaves_nothing(cache, tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"picturf", b"picture and more"])
 def test_a_damaged_file_is_not_given_out_and_can_be_kept_anew(cache, damage):
     digest = cache.put(b"picture")
+    file = io.BytesIO(b"before ")
+    file.seek(0, io.SEEK_END)
     for read in (cache.get, lambda digest: cache.copy(digest, file)):
-        file = io.BytesIO(b"before ")
-        file.seek(0, io.SEEK_END)
         cache._path(digest).write_bytes(damage)
         assert not read(digest)
         assert not cache._path(digest).exists()
@@ -166,7 +166,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is read")
 def test_what_is_being_read_may_be_cleaned_away(cache):
-    content = random.Random(1).randbytes(3_000_000)  # larger than the limit: the next clean-up takes it
+    content = bytes(range(250)) * 12_000  # larger than the limit: the next clean-up takes it
     digest = cache.put(content)
 
     class Slow(io.BytesIO):
@@ -192,7 +192,7 @@ def test_what_is_larger_than_the_limit_is_there_until_something_else_comes(cache
 def kernel(folder, seed, failures):
     """Write, read and clean for a while, as a kernel does; put whatever is wrong in ``failures``."""
     try:
-        cache, chance = ContentCache(folder, 40_000), random.Random(seed)
+        cache, chance = ContentCache(folder, 40_000), random.Random(seed)  # noqa: S311
         until = time.monotonic() + 2
         while time.monotonic() < until:
             content = bytes([chance.randrange(40)]) * chance.choice((10, 3_000, 20_000))

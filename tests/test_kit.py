@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import io
+import pickle
 import subprocess
 import sys
 import threading
@@ -11,9 +12,12 @@ import httpx
 import pytest
 from graphs import loaded, node, picture, sampled
 from PIL import Image
+from proxy import Proxy
 
 from comfy_notebook import ComfyKit, ExecuteResult, Media, NodeError, NoServerError, ParameterError, ServerError, load
+from comfy_notebook.cache import default_cache
 from comfy_notebook.errors import WorkflowError
+from comfy_notebook.servers.portal import portal
 
 
 def wait_until(condition, seconds=30):
@@ -162,6 +166,55 @@ def test_sound_and_video_and_text(kit):
     assert result.videos_by_var["clip"][0].bytes()[4:8] == b"ftyp"
     assert result.audios_by_var["sound"][0].bytes()[:4] == b"fLaC"
     assert result.texts_by_var == {"words": ["good day"]}
+
+
+def test_files_are_downloaded_under_names_that_say_what_they_are(kit, tmp_path):
+    graph = picture(batch_size=3, width=64, height=64) | {
+        "3": node("CreateVideo", images=["1", 0], fps=4),
+        "4": node("SaveVideo", "$output.clip", video=["3", 0], filename_prefix="kit/ü x", format="mp4", codec="h264"),
+    }
+    result = kit.run(graph, {"width": 32})
+    paths = result.download(tmp_path, "{var}_{width}_{index:03}")
+    assert [path.name for path in paths] == [
+        "cover_32_000.png",
+        "cover_32_001.png",
+        "cover_32_002.png",
+        "clip_32_000.mp4",
+    ]
+    assert [path.read_bytes() for path in paths] == [item.bytes() for item in result.media]
+    assert result.images[0].numpy().shape == (64, 32, 3)
+    assert [path.name for path in asyncio.run(result.videos.adownload(tmp_path))] == [result.videos[0].filename]
+
+
+def test_a_pickle_in_another_process_shows_the_same_without_the_server(comfyui, tmp_path):
+    """Behind a proxy with a login, which is then closed."""
+    with Proxy(comfyui) as proxy:
+        kit = ComfyKit(proxy.url, api_key="secret-key", cookies="session=secret-cookie")
+        result = kit.run(picture(width=40) | {"3": node("PreviewAny", "$output.words", source=["1", 0])})
+        shown = result._repr_html_()
+        (tmp_path / "result.pickle").write_bytes(pickle.dumps(result))
+    assert b"secret" not in (tmp_path / "result.pickle").read_bytes()
+    script = (
+        "import pickle, pathlib, sys\n"
+        "result = pickle.loads(pathlib.Path('result.pickle').read_bytes())\n"
+        "pathlib.Path('shown.html').write_text(result._repr_html_(), 'utf-8')\n"
+        "print(result.images[0].pil().size, result.download('outputs')[0].name == result.images[0].filename)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("(40, 16) True\n", "")
+    assert (tmp_path / "shown.html").read_text("utf-8") == shown
+
+
+def test_what_was_fetched_while_it_ran_is_known_to_a_pickle(comfyui):
+    """Also where the result was never shown."""
+
+    async def run():
+        return await ComfyKit(comfyui).perform(picture(), {}, prefetch=True)
+
+    result = portal.wait(run())
+    wait_until(lambda: result.images[0].digest)
+    again = pickle.loads(pickle.dumps(result)).images[0]
+    assert default_cache().get(again.digest) == again.bytes()
 
 
 def test_sampling_shows_its_progress_and_previews(kit):

@@ -1,12 +1,15 @@
 import copy
+import dataclasses
 import json
 import pickle
 
 import pytest
 from PIL import Image
 
-from comfy_notebook import ExecuteResult, Media, MediaError, NodeError
-from comfy_notebook.results import MediaList
+from comfy_notebook import ExecuteResult, Media, MediaError, NodeError, errors
+from comfy_notebook.cache import default_cache
+from comfy_notebook.errors import ComfyError, Problem
+from comfy_notebook.media import MediaList
 
 
 class Store:
@@ -20,6 +23,12 @@ class Store:
 
     async def aread(self, media):
         return self.read(media)
+
+    def write(self, media, file):
+        file.write(self.read(media))
+
+    async def awrite(self, media, file):
+        self.write(media, file)
 
 
 @pytest.fixture
@@ -73,11 +82,52 @@ def test_what_is_gone_is_told_so():
         media(None).bytes()
 
 
-def test_a_media_is_pickled_and_copied_without_its_connection(png):
-    for again in (pickle.loads(pickle.dumps(media(png))), copy.deepcopy(media(png))):
-        assert again == media(png)
-        assert (again.filename, again.kind, again.var) == ("a b.png", "image", "cover")
-        assert again._origin is None
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_media_is_pickled_without_its_connection(png, protocol):
+    again = pickle.loads(pickle.dumps(media(png), protocol))
+    assert again == media(png)
+    assert (again.filename, again.kind, again.var) == ("a b.png", "image", "cover")
+    assert again._origin is None
+
+
+def test_a_copy_in_this_process_keeps_its_connection(png):
+    result = ExecuteResult("completed", images=MediaList([media(png)]))
+    for again in (copy.copy(result), copy.deepcopy(result), dataclasses.replace(result)):
+        assert again.images[0].bytes() == png
+        assert isinstance(again.images, MediaList)
+    assert dataclasses.asdict(result)["images"] == result.images
+
+
+def test_a_pickle_reads_what_the_cache_keeps(png):
+    item = media(None)
+    item.digest = default_cache().put(png)
+    again = pickle.loads(pickle.dumps(item))
+    assert again.digest == item.digest
+    assert again.bytes() == png
+    assert again.pil().size == (3, 2)
+
+
+def subclasses(kind):
+    return [kind, *(below for direct in kind.__subclasses__() for below in subclasses(direct))]
+
+
+@pytest.mark.parametrize("kind", subclasses(ComfyError), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("again", [lambda x: pickle.loads(pickle.dumps(x)), copy.copy, copy.deepcopy])
+def test_an_error_comes_back_with_all_it_knows(kind, again):
+    assert getattr(errors, kind.__name__, kind) is kind
+    error = kind("It failed.", hint="Do that.", problems=[Problem("too large", "steps", "3", "steps")])
+    error.node_id, error.title, error.class_type = "3", "Refine", "KSampler"
+    error.exception_type, error.traceback, error.node_errors = "ValueError", "line 1\n", {"3": {"errors": []}}
+    error.status, error.shown = 404, True
+    result = again(ExecuteResult.failure(error, prompt_id="x", params={"seed": 1}))
+    back = result.error
+    assert type(back) is kind
+    assert str(back) == str(error) == result.msg
+    same = ("message", "hint", "problems", "node_id", "title", "class_type", "exception_type", "traceback", "args")
+    for name in (*same, "node_errors", "status"):
+        assert getattr(back, name) == getattr(error, name)
+    assert back.shown is (again is copy.copy)  # copy.copy of a result leaves its error the same object
+    assert (result.prompt_id, result.params) == ("x", {"seed": 1})
 
 
 def test_slices_are_galleries():

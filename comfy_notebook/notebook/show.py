@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from comfy_notebook.media import Media, MediaList
 from comfy_notebook.notebook.text import media_text, result_text, workflow_text
-from comfy_notebook.results import ExecuteResult, Media, MediaList
+from comfy_notebook.results import ExecuteResult
 from comfy_notebook.workflow.document import Workflow
 
 if TYPE_CHECKING:

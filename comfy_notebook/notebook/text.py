@@ -10,7 +10,8 @@ from comfy_notebook.notebook.overview import headline, lacks, output_rows, param
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from comfy_notebook.results import ExecuteResult, Media
+    from comfy_notebook.media import Media
+    from comfy_notebook.results import ExecuteResult
     from comfy_notebook.workflow.document import Workflow
 
 _TEXT_LINES = 20

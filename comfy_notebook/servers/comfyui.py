@@ -193,7 +193,7 @@ class ComfyUI:
         )
 
     def _source(self, run: Run) -> Source:
-        return Source(self.address.url, run.files, run.workflow.outputs, run.state.display_nodes)
+        return Source(self.address.url, run.files, run.workflow.outputs, run.state.display_nodes, run.media)
 
     def _prefetch(self, run: Run) -> None:
         source = self._source(run)

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from comfy_notebook.cache import ContentCache, default_cache
+from comfy_notebook.cache import default_cache
 from comfy_notebook.errors import MediaError, ServerError
 from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
-    from comfy_notebook.results import Media
+    from collections.abc import AsyncIterator
+
+    from comfy_notebook.cache import CacheWriter
+    from comfy_notebook.media import Media
     from comfy_notebook.servers.http import Api
 
 _GONE = 404
+_IN_MEMORY = 8 * 1024 * 1024  # what is larger goes to the disk in pieces of this size
 _log = logging.getLogger(__name__)
 
 
 class RunFiles:
     """Where the media of one run come from.
 
-    Per run, because a server may give a later file the same URL. The coroutines run on the portal's loop;
-    ``read`` and ``aread`` may be called from anywhere else.
+    Per run, because a server may give a later file the same URL. The coroutines run on the portal's loop; what is
+    public but ``begin`` may be called from anywhere else.
     """
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._digests: dict[str, str] = {}
-        self._downloads: dict[str, asyncio.Task[bytes]] = {}
+        self._downloads: dict[str, asyncio.Task[bytes | None]] = {}
 
     def begin(self, media: Media) -> None:
         """Start to fetch a file in the background, so that a later read finds it here."""
@@ -37,51 +42,129 @@ class RunFiles:
 
     def read(self, media: Media) -> bytes:
         """Return a file's content, blocking; MediaError if it cannot be had."""
-        kept = self._kept(media)
-        return portal.wait(self._fetch(media)) if kept is None else kept
+        return portal.wait(self._read(media))
 
     async def aread(self, media: Media) -> bytes:
         """Return a file's content on any event loop; MediaError if it cannot be had."""
-        kept = await asyncio.to_thread(self._kept, media)
-        return await portal.cross(self._fetch(media)) if kept is None else kept
+        return await portal.cross(self._read(media))
 
-    def _kept(self, media: Media) -> bytes | None:
-        digest = self._digests.get(media)
-        return default_cache().get(digest) if digest else None
+    def write(self, media: Media, file: BinaryIO) -> None:
+        """Write a file's content into ``file``, blocking; MediaError if it cannot be had."""
+        portal.wait(self._write(media, file))
 
-    async def _fetch(self, media: Media) -> bytes:
-        return await asyncio.shield(self._download(media))
+    async def awrite(self, media: Media, file: BinaryIO) -> None:
+        """Write a file's content into ``file`` on any event loop; MediaError if it cannot be had."""
+        await portal.cross(self._write(media, file))
 
-    def _download(self, media: Media) -> asyncio.Task[bytes]:
+    async def _read(self, media: Media) -> bytes:
+        content = await self._kept(media)
+        if content is None:
+            content = await self._fetch(media)
+        if content is None:
+            content = await self._kept(media)
+        if content is None:  # too large for memory's liking, and the disk did not take it
+            content = b"".join([piece async for piece in self._pieces(media)])
+        return content
+
+    async def _write(self, media: Media, file: BinaryIO) -> None:
+        if await self._copied(media, file):
+            return
+        content = await self._fetch(media)
+        if content is not None:
+            await asyncio.to_thread(file.write, content)
+        elif not await self._copied(media, file):
+            async for piece in self._pieces(media):
+                await asyncio.to_thread(file.write, piece)
+
+    async def _kept(self, media: Media) -> bytes | None:
+        digest = self._known(media)
+        return await asyncio.to_thread(default_cache().get, digest) if digest else None
+
+    async def _copied(self, media: Media, file: BinaryIO) -> bool:
+        digest = self._known(media)
+        return bool(digest) and await asyncio.to_thread(default_cache().copy, digest or "", file)
+
+    def _known(self, media: Media) -> str | None:
+        """Return a file's digest, and leave it on the media: another one of this URL may have been read."""
+        media.digest = media.digest or self._digests.get(media)
+        return media.digest
+
+    async def _fetch(self, media: Media) -> bytes | None:
+        """Return a file's content, or None if it is in the cache alone."""
+        content = await asyncio.shield(self._download(media))
+        self._known(media)
+        return content
+
+    def _download(self, media: Media) -> asyncio.Task[bytes | None]:
         task = self._downloads.get(media)
         if task is None:
             task = self._downloads[media] = asyncio.create_task(self._fetch_and_keep(media))
             task.add_done_callback(lambda done: self._finish(media, done))
         return task
 
-    def _finish(self, media: Media, task: asyncio.Task[bytes]) -> None:
+    def _finish(self, media: Media, task: asyncio.Task[bytes | None]) -> None:
         self._downloads.pop(media, None)
         if not task.cancelled() and task.exception() is not None:
             _log.debug("%s", task.exception())  # told again, and then to someone, when the file is read
 
-    async def _fetch_and_keep(self, media: Media) -> bytes:
-        pieces = bytearray()
+    async def _fetch_and_keep(self, media: Media) -> bytes | None:
+        """Fetch a file into the cache; return its content, or None if it is too large to be held in memory."""
+        with contextlib.ExitStack() as stack:
+            head, whole = bytearray(), True
+            writer: CacheWriter | None = None
+            async for piece in self._pieces(media):
+                head += piece
+                if len(head) >= _IN_MEMORY:
+                    writer = writer or await asyncio.to_thread(_begun, stack)
+                    whole = False
+                    if writer is None or not await asyncio.to_thread(_added, writer, bytes(head)):
+                        return None
+                    head.clear()
+            content = bytes(head)
+            digest = await asyncio.to_thread(_ended, writer, content)
+        if digest:
+            self._digests[media] = media.digest = digest
+        return content if whole else None
+
+    async def _pieces(self, media: Media) -> AsyncIterator[bytes]:
         try:
             async for piece in self._api.download(str(media)):
-                pieces += piece
+                yield piece
         except ServerError as error:
             why = "the server no longer has it" if error.status == _GONE else error.message
             raise MediaError(f"{media.filename} cannot be fetched: {why}") from error
-        content = bytes(pieces)
-        digest = await asyncio.to_thread(_keep, default_cache(), content)
-        if digest:
-            self._digests[media] = digest
-        return content
 
 
-def _keep(cache: ContentCache, content: bytes) -> str | None:
+# A full disk, a read-only home: the result still shows, so what the cache cannot keep is a warning.
+
+
+def _begun(stack: contextlib.ExitStack) -> CacheWriter | None:
     try:
-        return cache.put(content)
-    except OSError as error:  # a full disk, a read-only home: the result still shows
-        _log.warning("an original could not be kept in the cache: %s", error)
+        return stack.enter_context(default_cache().writer())
+    except OSError as error:
+        _warn(error)
         return None
+
+
+def _added(writer: CacheWriter, piece: bytes) -> bool:
+    try:
+        writer.write(piece)
+    except OSError as error:
+        _warn(error)
+        return False
+    return True
+
+
+def _ended(writer: CacheWriter | None, content: bytes) -> str | None:
+    try:
+        if writer is None:
+            return default_cache().put(content)
+        writer.write(content)
+        return writer.commit()
+    except OSError as error:
+        _warn(error)
+        return None
+
+
+def _warn(error: OSError) -> None:
+    _log.warning("an original could not be kept in the cache: %s", error)

@@ -22,6 +22,7 @@ from comfy_notebook.servers.progress import RunState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from comfy_notebook.media import Media
     from comfy_notebook.servers.downloads import RunFiles
     from comfy_notebook.servers.events import Event
     from comfy_notebook.servers.http import Api
@@ -50,6 +51,8 @@ class Run:
         What a user should know though the run goes on.
     prefetched
         The nodes whose files are on their way already.
+    media
+        The media that were made so far, so that each file is one object.
     accepted
         Whether the server has answered the submit.
     """
@@ -61,6 +64,7 @@ class Run:
     state: RunState = field(default_factory=RunState)
     warnings: list[str] = field(default_factory=list)
     prefetched: set[str] = field(default_factory=set)
+    media: dict[tuple[str, str], Media] = field(default_factory=dict)
     accepted: bool = False
     began: float = field(default_factory=time.monotonic)
 

@@ -7,16 +7,16 @@ media; the strings under ``text`` become texts; the rest stays in the raw output
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from comfy_notebook.results import Media, MediaList
+from comfy_notebook.media import Media, MediaList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from comfy_notebook.results import Origin
+    from comfy_notebook.media import Origin
 
 _LISTS = {"image": "images", "video": "videos", "audio": "audios", "file": "files"}
 # Preview3D names its file as a path below the output folder, or as "x.glb [temp]".
@@ -29,13 +29,15 @@ _MODEL_FILE = re.compile(
 class Source:
     """Where the files are and how they are named.
 
-    ``names`` is node id → output name; ``display_nodes`` is node id as run → id in the workflow.
+    ``names`` is node id → output name; ``display_nodes`` is node id as run → id in the workflow; ``made`` holds the
+    media made so far by node and URL, so that what is learnt of one by fetching it early is known when it is shown.
     """
 
     base_url: str
     origin: Origin
     names: Mapping[str, str]
     display_nodes: Mapping[str, str]
+    made: dict[tuple[str, str], Media] = field(default_factory=dict)
 
     def place(self, node_id: str) -> tuple[str, str]:
         """Return (the workflow's node id, the output's name) of a node as run."""
@@ -83,15 +85,19 @@ def media_of(node_id: str, output: Mapping[str, Any], source: Source) -> Iterato
     for filename, subfolder, folder in _files(output):
         if (filename, subfolder, folder) not in seen:  # one node may list a file under two keys
             seen.add((filename, subfolder, folder))
-            yield Media(
-                view_url(source.base_url, filename, subfolder, folder),
-                filename=filename,
-                subfolder=subfolder,
-                type=folder,
-                var=var,
-                node_id=shown,
-                origin=source.origin,
-            )
+            url = view_url(source.base_url, filename, subfolder, folder)
+            media = source.made.get((shown, url))
+            if media is None or media.var != var:
+                media = source.made[shown, url] = Media(
+                    url,
+                    filename=filename,
+                    subfolder=subfolder,
+                    type=folder,
+                    var=var,
+                    node_id=shown,
+                    origin=source.origin,
+                )
+            yield media
 
 
 def _files(output: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import ParameterError
-from comfy_notebook.results import Shown
+from comfy_notebook.media import Shown
 from comfy_notebook.workflow.graph import is_link, node_title
 from comfy_notebook.workflow.growing import growing
 from comfy_notebook.workflow.lookup import Lookup

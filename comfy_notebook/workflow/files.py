@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from comfy_notebook.results import Media
+from comfy_notebook.media import Media
 
 _SIGNATURES = (
     (b"\x89PNG\r\n", ".png"),

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from comfy_notebook.errors import WorkflowError
-from comfy_notebook.results import ExecuteResult, Media
+from comfy_notebook.media import Media
+from comfy_notebook.results import ExecuteResult
 from comfy_notebook.workflow.fetching import fetched
 from comfy_notebook.workflow.formats import Document
 from comfy_notebook.workflow.growing import growing
