@@ -13,7 +13,8 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
 DEVICES |= {f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789\u00b9\u00b2\u00b3"}
 NASTY = [
     "", ".", "..", "../../x", "/etc/passwd", "\\\\server\\share\\x", "C:\\x.png", "c:x.png", "x:stream", "CON",
-    "nul.txt", "con .txt", "COM\u00b9.png", "LPT9", "conin$", "a" * 300 + ".png", "\u732b" * 99 + ".webp", "e\u0301" * 99,
+    "nul.txt", "con .txt", "COM\u00b9.png", "LPT9", "conin$", "a" * 300 + ".png", "\u732b" * 99 + ".webp",
+    "e\u0301" * 99,
     "a\nb\r\tc", "a\x00b", "a\x1b[31mb", "a\u202egnp.exe", "\u200b\ufeff", "x. . ", ". .x", ".bashrc", " ",
     "\ud800.png", "\uffff", 'a<>:"|?*b', "x." + "y" * 200, "~", "-rf", "a\u2028b", "%00", "x.png ", "a..png", "\u037e",
     "CON\u200b.png",
