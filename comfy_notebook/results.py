@@ -133,6 +133,12 @@ class ExecuteResult(Shown):
         words = [f"{len(items)} {kind}{'s' if len(items) > 1 else ''}" for kind, items in kinds if items]
         return ", ".join(words) or "no outputs"
 
+    def __str__(self) -> str:
+        """Tell all of it as text: what ``print`` shows."""
+        from comfy_notebook.notebook.show import text
+
+        return text(self)
+
     def __repr__(self) -> str:
         seconds = "" if self.duration is None else f", {self.duration:.2f} s"
         return f"<ExecuteResult {self.status}: {self.counts()}{seconds}>"

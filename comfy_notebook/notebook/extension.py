@@ -33,6 +33,7 @@ class Extension:
 
     def remove(self) -> None:
         """Take everything back; runs under way go on."""
+        self._magics.terminal_images = "off"
         self._completer.remove()
         self._cells.remove()
         self._shell.configurables.remove(self._magics)  # type: ignore[arg-type]

@@ -12,13 +12,14 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
-from traitlets import Enum, Unicode
+from traitlets import Enum, Unicode, validate
 
 from comfy_notebook.errors import ComfyError, WorkflowError
 from comfy_notebook.kit import ComfyKit
 from comfy_notebook.notebook.awaiting import AWAITED
 from comfy_notebook.notebook.body import read_body
 from comfy_notebook.notebook.live import LiveView
+from comfy_notebook.notebook.terminal import use, use_if_installed
 from comfy_notebook.notebook.variables import meant
 from comfy_notebook.servers.portal import portal
 from comfy_notebook.workflow.document import Workflow
@@ -71,9 +72,26 @@ class ComfyMagics(Magics):
         help="Whether %load_ext lets asyncio.run(...) work in cells, where that is known to be safe.",
     ).tag(config=True)
 
+    terminal_images = Enum(
+        ("off", "auto"),
+        default_value="off",
+        help='Whether IPython in a terminal shows pictures: "auto" does where the terminal can (kitty, iTerm2, '
+        "WezTerm, Windows Terminal and others that know sixels). It takes: pip install textual-image rich",
+    ).tag(config=True)
+
+    _made = False
+
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell)
         self._kits: dict[str, ComfyKit] = {}
+        self._made = True
+        use_if_installed(shell, self.terminal_images)
+
+    @validate("terminal_images")
+    def _set_terminal_images(self, proposal: Any) -> str:
+        if self._made:
+            use(self._shell, proposal["value"])
+        return str(proposal["value"])
 
     @magic_arguments(name="%comfy")
     @argument(

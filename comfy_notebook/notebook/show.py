@@ -18,9 +18,10 @@ def mimebundle(shown: Any, include: Iterable[str] | None, exclude: Iterable[str]
     """Return a result, a workflow or media as ``text/plain`` and, where it can be shown, ``text/html``."""
     wanted = {"text/plain", "text/html"} & set(include or ("text/plain", "text/html"))
     wanted -= set(exclude or ())
-    bundle = {}
+    bundle: dict[str, Any] = {}
     if "text/plain" in wanted:
         bundle["text/plain"] = text(shown)
+        bundle |= _for_terminal(shown, bundle["text/plain"]) if include is None else {}
     if "text/html" in wanted and _shows_html():
         bundle["text/html"] = html(shown)
     return bundle
@@ -45,6 +46,14 @@ def text(shown: Any) -> str:
     if isinstance(shown, ExecuteResult):
         return result_text(shown)
     return media_text(shown) if isinstance(shown, MediaList) else repr(str(shown))
+
+
+def _for_terminal(shown: Any, plain: str) -> dict[str, Any]:
+    """Return what the terminal shows instead of the text alone, if the user wants pictures there."""
+    from comfy_notebook.notebook.terminal import MIME, offer, wanted
+
+    offered = offer(shown, plain) if wanted() else None
+    return {MIME: offered} if offered else {}
 
 
 def _shows_html() -> bool:

@@ -1,9 +1,15 @@
-"""Results and workflows as plain text, for terminals, logs and viewers that show nothing else."""
+"""Results and workflows as plain text, for terminals, logs and viewers that show nothing else.
+
+What comes from a workflow or a server is data here, too: a control sequence in it is shown, not obeyed.
+"""
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, TypeVar
 
 from comfy_notebook.notebook.overview import headline, lacks, output_rows, parameter_rows, short
 
@@ -14,22 +20,33 @@ if TYPE_CHECKING:
     from comfy_notebook.results import ExecuteResult
     from comfy_notebook.workflow.document import Workflow
 
+T = TypeVar("T")
+
+_WIDTH = 80  # where nobody says how wide it is: a notebook keeps this text
 _TEXT_LINES = 20
+_FILES = 8  # of one output, before the rest is a number
+_OUTPUTS = 20  # of one result
+_ADDRESSED = 4  # up to so many files are told with their URL, whether it fits or not
+_LONGEST_URL = 240  # three lines
 _VALUE_WIDTH = 40
+_NAME_WIDTH = 48
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def result_text(result: ExecuteResult) -> str:
     """Return a result as lines: its state, what came back by name, where to find it."""
     lines = [_headline(result)]
     if result.error is not None:
-        lines.append(textwrap.indent(str(result.error), "  "))
-    lines += [f"  Note: {warning}" for warning in result.warnings]
-    names = dict.fromkeys([*(media.var for media in result.media), *result.texts_by_var])
-    for name in names:
-        lines.append(f"  {name}")
-        lines += _media_lines([media for media in result.media if media.var == name])
-        lines += [_shortened(text) for text in result.texts_by_var.get(name, ())]
-    return "\n".join(lines)
+        lines += [_wrapped(line, "  ") for line in str(result.error).splitlines()]
+    lines += [_wrapped(f"Note: {warning}", "  ") for warning in result.warnings]
+    media = result.media
+    names = list(dict.fromkeys([*(item.var for item in media), *result.texts_by_var]))
+    for name in _first(names, _OUTPUTS):
+        lines.append(f"  {_inline(name)}")
+        lines += _media_lines([item for item in media if item.var == name], "    ", every=len(media) <= _ADDRESSED)
+        lines += [_folded(text) for text in result.texts_by_var.get(name, ())]
+    lines += _rest(len(names), _OUTPUTS, "outputs", "  ")
+    return _plain("\n".join(lines))
 
 
 def workflow_text(workflow: Workflow) -> str:
@@ -39,31 +56,112 @@ def workflow_text(workflow: Workflow) -> str:
     lines = [headline(workflow), "", *_columns([("parameter", "value", "takes", "node"), *cells])]
     lines += ["", *_columns([("output", "node"), *output_rows(workflow)])]
     missing = [f"  {problem}" for problem in lacks(workflow)]
-    return "\n".join([*lines, *(["", "The server lacks:", *missing] if missing else [])])
+    return _plain("\n".join([*lines, *(["", "The server lacks:", *missing] if missing else [])]))
 
 
 def media_text(media: Sequence[Media]) -> str:
     """Return files as lines."""
-    return "\n".join(_media_lines(media)) or "[]"
+    return _plain("\n".join(_media_lines(media, "", every=len(media) <= _ADDRESSED))) or "[]"
 
 
 def _headline(result: ExecuteResult) -> str:
     seconds = "" if result.duration is None else f" in {result.duration:.2f} s"
-    where = f" on {result.server}" if result.server else ""
-    return f"{result.status.capitalize()}{seconds}{where}: {result.counts()}"
+    done = f"{result.status.capitalize()}{seconds}"
+    if not result.server:
+        return f"{done}: {result.counts()}"
+    line = f"{done} on {_inline(result.server)}: {result.counts()}"
+    return line if _width(line) <= _columns_of_screen() else f"{done}: {result.counts()}\n  on {_inline(result.server)}"
 
 
-def _media_lines(media: Iterable[Media]) -> list[str]:
-    return [f"    {item.kind:<5}  {item.filename}  {item}" for item in media]
+def _media_lines(media: Sequence[Media], indent: str, *, every: bool) -> list[str]:
+    """Return a line a file, with its URL where it fits; on a line of its own if ``every`` one is to be told."""
+    lines = []
+    shown = _first(media, _FILES)
+    named = min(max((_width(_inline(item.filename)) for item in shown), default=0), _NAME_WIDTH)
+    for item in shown:
+        name = _inline(item.filename)
+        name = name if _width(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH // 2]}…{name[-_NAME_WIDTH // 4 :]}"
+        line = f"{indent}{item.kind:<5}  {name}{' ' * (named - _width(name))}"
+        if len(line) + len(item) + 2 <= _columns_of_screen():
+            line = f"{line}  {item}"
+        elif every and len(item) <= _LONGEST_URL:
+            line = f"{line.rstrip()}\n{indent}       {item}"
+        lines.append(line.rstrip())
+    return [*lines, *_rest(len(media), _FILES, "", indent)]
 
 
-def _shortened(text: str) -> str:
-    lines = text.splitlines() or [""]
-    more = len(lines) - _TEXT_LINES
-    kept = lines[:_TEXT_LINES] + ([f"... {more} more lines"] if more > 0 else [])
-    return textwrap.indent("\n".join(kept), "    ")
+def _first(items: Sequence[T], most: int) -> Sequence[T]:
+    return items[:most] if len(items) > most + 1 else items  # one more takes no more room than saying so
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+def _rest(count: int, shown: int, what: str, indent: str) -> list[str]:
+    return [f"{indent}… and {count - shown} more {what}".rstrip()] if count > shown + 1 else []
+
+
+def _folded(text: str) -> str:
+    """Return a text's beginning, indented, in lines that fit."""
+    width = max(_columns_of_screen() - 4, 20)
+    lines = [
+        piece
+        for line in (text[: _TEXT_LINES * 1_000].splitlines() or [""])
+        for piece in (textwrap.wrap(line, width, replace_whitespace=False) or [""])
+    ]
+    kept = lines[:_TEXT_LINES]
+    if len(lines) > _TEXT_LINES or len(text) > _TEXT_LINES * 1_000:
+        kept.append(f"… {len(text):,} characters in all")
+    return textwrap.indent("\n".join(line.rstrip() for line in kept), "    ")
+
+
+def _wrapped(line: str, indent: str) -> str:
+    """Return a sentence in lines that fit, but addresses and paths whole."""
+    own = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.strip(),
+        max(_columns_of_screen(), 20),
+        initial_indent=indent + own,
+        subsequent_indent=f"{indent}{own}  " if own else indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _columns_of_screen() -> int:
+    stdout = sys.stdout
+    return shutil.get_terminal_size((_WIDTH, 24)).columns if stdout is not None and stdout.isatty() else _WIDTH
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes: Chinese, Japanese and Korean characters take two."""
+    return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)
+
+
+def _inline(text: str) -> str:
+    return _plain(text).replace("\n", "␊")
+
+
+def _plain(text: str) -> str:
+    """Return a text with what a terminal would obey, or cannot take, made visible."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # not every terminal, and no log of Windows, has all
+    return "".join(map(_visible, text)).encode(encoding, "replace").decode(encoding)
+
+
+def _visible(character: str) -> str:
+    number = ord(character)
+    if character in "\n\t":
+        return character
+    if number < 0x20:
+        return chr(0x2400 + number)
+    if 0x7F <= number < 0xA0 or character in _REORDERING or 0xD800 <= number < 0xE000:
+        return "\ufffd"
+    return character
+
+
+def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    rows = list(rows)
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
