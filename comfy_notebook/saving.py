@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from comfy_notebook.errors import MediaError, Problem
 from comfy_notebook.filenames import fill, numbered, portable, same, stem_of, suffix_of
@@ -213,12 +214,21 @@ async def _watch(tasks: Sequence[asyncio.Task[Path]]) -> None:
     done, pending = await asyncio.wait(tasks, timeout=_QUIET_SECONDS)
     if not pending:
         return
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
-    with tqdm(total=len(tasks), initial=len(done), desc="Downloading", unit="file", leave=False, disable=None) as bar:
+    options = {"desc": "Downloading", "unit": "file", "leave": False, "disable": None}  # None: only where someone looks
+    with tqdm(total=len(tasks), initial=len(done), file=_bar_file(), **options) as bar:
         while pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             bar.update(len(done))
+
+
+def _bar_file() -> TextIO:
+    if "IPython" not in sys.modules:
+        return sys.stderr
+    from comfy_notebook.notebook.bar import bar_file  # as results show themselves: where there is something to show
+
+    return bar_file()
 
 
 def _report(media: Sequence[Media], tasks: Sequence[asyncio.Task[Path]], folder: str | Path) -> None:

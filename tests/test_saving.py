@@ -1,8 +1,13 @@
 import asyncio
 import os
+import struct
+import subprocess
+import sys
 import threading
 import unicodedata
 
+import nbclient
+import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -192,7 +197,7 @@ def test_a_bar_appears_when_it_takes_long(tmp_path, monkeypatch):
         def update(self, count):
             shown.append(count)
 
-    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setattr("tqdm.tqdm", Bar)
     files(["a.png"] * 4).download(tmp_path)
     assert shown == []
     files(["a.png"] * 12, Server(seconds=0.7)).download(tmp_path)
@@ -246,3 +251,50 @@ async def test_saving_to_a_path_replaces_and_into_a_folder_does_not(tmp_path):
         await files(["a.png"], Server(failing=("a.png",)))[0].asave(tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == b"http://x/0"
     assert len(list(tmp_path.iterdir())) == 4
+
+
+SLOW = """
+import asyncio
+from comfy_notebook.media import Media, MediaList
+class Server:
+    async def awrite(self, media, file):
+        await asyncio.sleep(0.7)
+        file.write(b"x")
+files = MediaList(Media(f"http://x/{n}", filename="a.png", origin=Server()) for n in range(20))
+print(len(files.download("outputs")))
+"""
+
+
+def test_a_bar_leaves_nothing_in_a_notebook(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "nbclient.NotebookClient.process_message",
+        lambda self, message, *rest, original=nbclient.NotebookClient.process_message: (
+            seen.append(message["content"].get("data", {}).get("text/plain", "")),
+            original(self, message, *rest),
+        )[1],
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SLOW)])
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}, timeout=60).execute()
+    assert any("8/20" in text for text in seen)
+    outputs = notebook.cells[0].outputs
+    assert [output.get("text") or output["data"] for output in outputs] == [{"text/plain": ""}, "20\n"]
+    assert "widgets" not in notebook.metadata
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+def test_a_bar_appears_in_a_terminal_and_not_in_a_pipe(tmp_path):
+    import fcntl
+    import termios
+
+    master, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.set_blocking(master, False)
+    command = [sys.executable, "-c", SLOW]
+    done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=terminal, check=True)
+    assert done.stdout == b"20\n"
+    assert b"Downloading:" in os.read(master, 65_536)
+    os.close(master)
+    os.close(terminal)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"20\n", b"")
