@@ -1,7 +1,6 @@
 """Pictures in IPython in a terminal: a pty that answers as kitty, as a terminal with sixels, or as none of them."""
 
 import base64
-import fcntl
 import io
 import os
 import re
@@ -18,7 +17,7 @@ from comfy_notebook import ExecuteResult, Media, MissingExtraError
 from comfy_notebook.media import MediaList
 from comfy_notebook.notebook import terminal
 
-termios = pytest.importorskip("termios")
+fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
 pytest.importorskip("textual_image")
 SIXEL, KITTY = rb"\x1bP[0-9;]*q.+?\x1b\\", rb"\x1b_G[^;]*i=\d+,m=0[^;]*;[A-Za-z0-9+/=]+\x1b\\"
 ATTRIBUTES = {"sixel": b"\x1b[?62;4c", "kitty": b"\x1b[?62;c", "neither": b"\x1b[?6c"}
