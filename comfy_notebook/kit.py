@@ -21,8 +21,9 @@ from comfy_notebook.workflow.formats import Document
 from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
+    from comfy_notebook.results import Media
     from comfy_notebook.servers.comfyui import ComfyUI
     from comfy_notebook.servers.following import Run
     from comfy_notebook.workflow.sources import Source
@@ -173,7 +174,7 @@ class ComfyKit:
         source: Source | Document | Workflow,
         given: Mapping[str, Any],
         *,
-        prefetch: bool = False,
+        prefetch: Callable[[Sequence[Media]], None] | None = None,
         watch: Callable[[Run], None] | None = None,
     ) -> ExecuteResult:
         """Load, bind, upload, submit, follow, collect: one run, whose failure is a result, too.

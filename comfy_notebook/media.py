@@ -128,6 +128,11 @@ class Media(Shown, str):  # noqa: SLOT000 - it carries a connection
         """Return itself, as for any string: a copy in this process keeps its connection."""
         return self
 
+    @property
+    def origin(self) -> Origin | None:
+        """Where its content comes from; None if it is fetched by its URL."""
+        return self._origin
+
     def bytes(self) -> builtins.bytes:
         """Return the original file's content.
 

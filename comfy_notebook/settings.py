@@ -5,8 +5,16 @@ A value is looked for in three places: the argument, then the environment variab
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,31 @@ class Setting:
         if given is not None:
             return given
         return os.environ.get(self.variable) or self.default
+
+    def number(self) -> float:
+        """Return the value that holds as a number; what is none, is told once and the default instead."""
+        value = self.resolve() or "0"
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if 0 <= number < float("inf"):
+            return number
+        _refuse(self, value, "is no number that it can be")
+        return float(self.default or 0)
+
+    def choice(self, among: Collection[str]) -> str:
+        """Return the value that holds, in lower case; what is not ``among`` these, is told and the default instead."""
+        value = (self.resolve() or "").lower()
+        if value not in among:
+            _refuse(self, value, f"is none of {', '.join(sorted(among))}")
+            return self.default or ""
+        return value
+
+
+@lru_cache
+def _refuse(setting: Setting, value: str | None, why: str) -> None:
+    _log.warning("%s=%s %s; %s is used.", setting.variable, value, why, setting.default)
 
 
 SERVER = Setting(
@@ -67,5 +100,61 @@ CACHE_MEGABYTES = Setting(
     "4096",
     "How large that folder may grow, in MB; what was not used for longest goes first.",
 )
+THUMBNAIL_SIDE = Setting(
+    "thumbnail_side",
+    "COMFY_NOTEBOOK_THUMBNAIL_SIDE",
+    "480",
+    "The longest side of a thumbnail in pixels where a result has a few pictures; one or two are larger, many smaller.",
+)
+THUMBNAIL_FORMAT = Setting(
+    "thumbnail_format",
+    "COMFY_NOTEBOOK_THUMBNAIL_FORMAT",
+    "webp",
+    'What thumbnails and previews are encoded as: "webp", "jpeg", "png" or "avif".',
+)
+PICTURES_KB = Setting(
+    "pictures_kb",
+    "COMFY_NOTEBOOK_PICTURES_KB",
+    "4000",
+    "What all pictures of one output may take in the notebook, thumbnails and previews together, in KB of its file.",
+)
+PICTURE_KB = Setting(
+    "picture_kb",
+    "COMFY_NOTEBOOK_PICTURE_KB",
+    "168",
+    "What one picture may take in the notebook, thumbnail and preview together, in KB of its file.",
+)
+VIDEO_KB = Setting(
+    "video_kb",
+    "COMFY_NOTEBOOK_VIDEO_KB",
+    "8000",
+    "How large a video may be, in KB, to be in the notebook; of a larger one there is a picture.",
+)
+AUDIO_KB = Setting(
+    "audio_kb",
+    "COMFY_NOTEBOOK_AUDIO_KB",
+    "8000",
+    "How large a sound may be, in KB, to be in the notebook; of a larger one there is its waveform.",
+)
+PLAYERS_KB = Setting(
+    "players_kb",
+    "COMFY_NOTEBOOK_PLAYERS_KB",
+    "32000",
+    "How large all videos and sounds of one output may be together, in KB, to be in the notebook.",
+)
 
-ALL = (SERVER, API_KEY, COOKIES, COMFY_ORG_API_KEY, CACHE_FOLDER, CACHE_MEGABYTES)
+ALL = (
+    SERVER,
+    API_KEY,
+    COOKIES,
+    COMFY_ORG_API_KEY,
+    CACHE_FOLDER,
+    CACHE_MEGABYTES,
+    THUMBNAIL_SIDE,
+    THUMBNAIL_FORMAT,
+    PICTURES_KB,
+    PICTURE_KB,
+    VIDEO_KB,
+    AUDIO_KB,
+    PLAYERS_KB,
+)

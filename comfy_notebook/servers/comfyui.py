@@ -21,9 +21,10 @@ from comfy_notebook.workflow.masks import with_mask
 from comfy_notebook.workflow.schema import NodeSchema, read_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from comfy_notebook.errors import ComfyError
+    from comfy_notebook.media import Media
     from comfy_notebook.servers.address import Address
     from comfy_notebook.workflow.binding import Binding
     from comfy_notebook.workflow.document import Workflow
@@ -110,7 +111,7 @@ class ComfyUI:
         binding: Binding,
         *,
         extra_data: dict[str, Any] | None = None,
-        prefetch: bool = False,
+        prefetch: Callable[[Sequence[Media]], None] | None = None,
         watch: Callable[[Run], None] | None = None,
     ) -> ExecuteResult:
         """Run a workflow to its end.
@@ -122,7 +123,8 @@ class ComfyUI:
         extra_data
             Goes along with it, e.g. a partner's key.
         prefetch
-            Fetch each file as soon as it is reported, while the rest still runs.
+            Called on the portal's thread with the files of each node as soon as it reports them, while the rest still
+            runs; they are then on their way. Without it, files are fetched when they are read.
         watch
             Called on the portal's thread after every batch of events.
 
@@ -143,8 +145,8 @@ class ComfyUI:
         run = Run(workflow, binding, RunFiles(self._api))
 
         def tell(run: Run) -> None:
-            if prefetch:
-                self._prefetch(run)
+            if prefetch is not None:
+                self._prefetch(run, prefetch)
             if watch is not None:
                 watch(run)
 
@@ -195,12 +197,15 @@ class ComfyUI:
     def _source(self, run: Run) -> Source:
         return Source(self.address.url, run.files, run.workflow.outputs, run.state.display_nodes, run.media)
 
-    def _prefetch(self, run: Run) -> None:
+    def _prefetch(self, run: Run, tell: Callable[[Sequence[Media]], None]) -> None:
         source = self._source(run)
         for node_id in run.state.outputs.keys() - run.prefetched:
             run.prefetched.add(node_id)
-            for media in media_of(node_id, run.state.outputs[node_id], source):
+            output = run.state.outputs[node_id]
+            files = list(media_of(node_id, output, source)) if isinstance(output, dict) else []
+            for media in files:
                 run.files.begin(media)
+            tell(files)
 
     async def _client_id(self, run: Run) -> str | None:
         """Open the socket before anything is sent; None if there is none, so that the run is followed by asking."""

@@ -12,13 +12,14 @@ from comfy_notebook.errors import MediaError, ServerError
 from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from comfy_notebook.cache import CacheWriter
     from comfy_notebook.media import Media
     from comfy_notebook.servers.http import Api
 
 _GONE = 404
+_AT_ONCE = 3  # more are no faster, and take more of the processor
 _IN_MEMORY = 8 * 1024 * 1024  # what is larger goes to the disk in pieces of this size
 _log = logging.getLogger(__name__)
 
@@ -34,11 +35,18 @@ class RunFiles:
         self._api = api
         self._digests: dict[str, str] = {}
         self._downloads: dict[str, asyncio.Task[bytes | None]] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def begin(self, media: Media) -> None:
         """Start to fetch a file in the background, so that a later read finds it here."""
         if media not in self._digests:
             self._download(media)
+
+    def ahead(self, media: Iterable[Media]) -> None:
+        """Start to fetch files in the background, from any thread."""
+        wanted = [item for item in media if item not in self._digests]
+        if wanted:
+            portal.start(self._begin_all(wanted))
 
     def read(self, media: Media) -> bytes:
         """Return a file's content, blocking; MediaError if it cannot be had."""
@@ -55,6 +63,10 @@ class RunFiles:
     async def awrite(self, media: Media, file: BinaryIO) -> None:
         """Write a file's content into ``file`` on any event loop; MediaError if it cannot be had."""
         await portal.cross(self._write(media, file))
+
+    async def _begin_all(self, wanted: Iterable[Media]) -> None:
+        for media in wanted:
+            self.begin(media)
 
     async def _read(self, media: Media) -> bytes:
         content = await self._kept(media)
@@ -109,7 +121,8 @@ class RunFiles:
 
     async def _fetch_and_keep(self, media: Media) -> bytes | None:
         """Fetch a file into the cache; return its content, or None if it is too large to be held in memory."""
-        with contextlib.ExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._turns)
             head, whole = bytearray(), True
             writer: CacheWriter | None = None
             async for piece in self._pieces(media):
@@ -138,7 +151,7 @@ class RunFiles:
 # A full disk, a read-only home: the result still shows, so what the cache cannot keep is a warning.
 
 
-def _begun(stack: contextlib.ExitStack) -> CacheWriter | None:
+def _begun(stack: contextlib.AsyncExitStack) -> CacheWriter | None:
     try:
         return stack.enter_context(default_cache().writer())
     except OSError as error:

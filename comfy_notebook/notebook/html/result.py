@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from comfy_notebook.notebook.html.gallery import Item, gallery, prepare, within_budget
+from comfy_notebook.notebook.html.gallery import gallery
 from comfy_notebook.notebook.html.parts import EMPTY, block, folded, page, row, table
+from comfy_notebook.notebook.media.pipeline import prepare
 from comfy_notebook.workflow.naming import heading
 from comfy_notebook.workflow.seeds import SEED_NAMES
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from comfy_notebook.errors import ComfyError
+    from comfy_notebook.notebook.media.pipeline import Item
     from comfy_notebook.results import ExecuteResult, Media
 
 _MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
@@ -23,7 +25,7 @@ _KINDS = ("image", "video", "audio", "file")
 
 def result_html(result: ExecuteResult) -> str:
     """Return a result as a self-contained piece of HTML; its files are fetched."""
-    items, note = within_budget(prepare(result.media))
+    items, note = prepare(result.media)
     return page(
         error_card(result.error) if result.error else EMPTY,
         *(warning(text) for text in [*result.warnings, *([note] if note else [])]),
@@ -34,7 +36,7 @@ def result_html(result: ExecuteResult) -> str:
 
 def media_html(media: Sequence[Media]) -> str:
     """Return files as a gallery."""
-    items, note = within_budget(prepare(media))
+    items, note = prepare(media)
     return page(gallery(items), warning(note) if note else EMPTY)
 
 
