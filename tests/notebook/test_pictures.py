@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import encoded, gradient, noise, shown
 from PIL import Image, ImageCms, features
@@ -15,6 +15,7 @@ from comfy_notebook.notebook.media.encoding import encode_within
 from comfy_notebook.notebook.media.pictures import drawing, picture
 from comfy_notebook.notebook.media.recipe import recipe_for
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damaged metadata
 FEW, MANY = recipe_for(4), recipe_for(100)
 SAVED = {"PNG": {}, "JPEG": {}, "WEBP": {}, "GIF": {}, "BMP": {}, "TIFF": {}, "AVIF": {}}
 
@@ -31,7 +32,7 @@ def test_formats(kind, recipe):
         pytest.skip("this Pillow does not write AVIF")
     made = picture(encoded(noise(1000, 500), kind, **SAVED[kind]), recipe)
     assert (made.width, made.height, made.problem) == (1000, 500, "")
-    assert max(made.small.width, made.small.height) <= recipe.thumbnail_side
+    assert max(made.small.width, made.small.height) <= recipe.thumbnail_side * (1.25 if recipe.quick else 1)
     assert made.small.width == 2 * made.small.height
     assert made.large.width > made.small.width
     assert len(made.small.content) + len(made.large.content) <= recipe.limit
@@ -291,12 +292,14 @@ def test_what_is_no_picture_says_so(content, why):
 HEADS = [encoded(noise(40, 30), kind)[:300] for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
 
 
+@settings(deadline=None)
 @given(st.sampled_from([b"", *HEADS]), st.binary(max_size=300), st.integers(0, 300))
 def test_arbitrary_bytes_never_raise(head, rest, at):
     made = picture(head[:at] + rest, MANY)
     assert made.problem or made.small
 
 
+@settings(deadline=None)
 @given(st.sampled_from([encoded(noise(40, 30), kind) for kind in SAVED if kind != "AVIF"]), st.data())
 def test_damaged_pictures_never_raise(content, data):
     damaged = bytearray(content)
