@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from comfy_notebook.notebook.html.gallery import gallery
 from comfy_notebook.notebook.html.parts import EMPTY, block, folded, page, row, table
+from comfy_notebook.notebook.html.texts import texts
 from comfy_notebook.notebook.media.pipeline import prepare
+from comfy_notebook.workflow.graph import node_title
+from comfy_notebook.workflow.markers import output_name
 from comfy_notebook.workflow.naming import heading
 from comfy_notebook.workflow.seeds import SEED_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from comfy_notebook.errors import ComfyError
     from comfy_notebook.notebook.media.pipeline import Item
@@ -21,23 +25,28 @@ if TYPE_CHECKING:
 
 _MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
 _KINDS = ("image", "video", "audio", "file")
+_RAW_CHARACTERS = 20_000
 
 
-def result_html(result: ExecuteResult) -> str:
-    """Return a result as a self-contained piece of HTML; its files are fetched."""
+def result_html(result: ExecuteResult, columns: int | None = None, side: int | None = None) -> str:
+    """Return a result as a self-contained piece of HTML; its files are fetched.
+
+    ``columns`` and ``side``, in CSS pixels, are those of :func:`gallery`.
+    """
     items, note = prepare(result.media)
     return page(
         error_card(result.error) if result.error else EMPTY,
-        *(warning(text) for text in [*result.warnings, *([note] if note else [])]),
-        row(_groups(result, items), gap=20),
+        *map(warning, result.warnings),
+        row(_groups(result, items, columns, side), gap=28),
+        Markup('<p class="cnb-faint" style="margin:4px 0">{}</p>').format(note) if note else EMPTY,
         _footer(result),
     )
 
 
-def media_html(media: Sequence[Media]) -> str:
+def media_html(media: Sequence[Media], columns: int | None = None, side: int | None = None) -> str:
     """Return files as a gallery."""
     items, note = prepare(media)
-    return page(gallery(items), warning(note) if note else EMPTY)
+    return page(gallery(items, columns=columns, side=side), warning(note) if note else EMPTY)
 
 
 def error_html(error: ComfyError) -> str:
@@ -66,20 +75,27 @@ def warning(text: str) -> Markup:
     ).format(text)
 
 
-def _groups(result: ExecuteResult, items: Sequence[Item]) -> list[Markup]:
+def _groups(result: ExecuteResult, items: Sequence[Item], columns: int | None, side: int | None) -> Iterable[Markup]:
     by_var: dict[str, list[Item]] = {}
     for item in items:
         by_var.setdefault(item.media.var, []).append(item)
-    names = [*by_var, *(name for name in result.texts_by_var if name not in by_var)]
-    alone = len(names) == 1 and names[0] in result.workflow  # a single, unnamed output needs no heading
-    return [
-        Markup('<section style="max-width:100%">{}{}{}</section>').format(
-            EMPTY if alone else _heading(_title(result, name), by_var.get(name, []), result.texts_by_var.get(name, [])),
-            gallery(by_var[name]) if name in by_var else EMPTY,
-            EMPTY.join(block(text) for text in result.texts_by_var.get(name, ())),
+    names = _in_order(result, {*by_var, *result.texts_by_var})
+    seeds = " · ".join(_seeds(result))
+    for name in names:
+        found, said = by_var.get(name, []), result.texts_by_var.get(name, [])
+        alone = len(names) == 1 and name in result.workflow  # a single, unnamed output needs no heading
+        yield Markup('<section style="max-width:100%;min-width:0">{}{}{}</section>').format(
+            EMPTY if alone else _heading(_title(result, name), found, said),
+            gallery(found, lambda _media: seeds, columns, side),
+            texts(said),
         )
-        for name in names
-    ]
+
+
+def _in_order(result: ExecuteResult, names: Collection[str]) -> list[str]:
+    """Sort outputs as the workflow has them; what it does not have comes last."""
+    order = {output_name(node_title(node) or "") or node_id: node_id for node_id, node in result.workflow.items()}
+    known = [name for name in order if name in names]
+    return [*known, *(name for name in names if name not in order)]
 
 
 def _title(result: ExecuteResult, name: str) -> str:
@@ -101,9 +117,20 @@ def _footer(result: ExecuteResult) -> Markup:
         parts.append(f"{result.duration:.2f} s")
     if result.server:
         parts.append(result.server)
-    parts += [f"{name} {value}" for name, value in result.params.items() if name.rpartition(".")[2] in SEED_NAMES]
+    parts += _seeds(result)
     if not result.media and not result.texts and result.status == "completed":
         parts.append("no outputs")
-    return Markup('<div class="cnb-foot cnb-faint" style="margin-top:8px;padding-top:4px">{}{}</div>').format(
-        " · ".join(parts), folded("Parameters", table(result.params)) if result.params else EMPTY
+    return Markup('<div class="cnb-foot cnb-faint" style="margin-top:10px;padding-top:6px">{}{}{}</div>').format(
+        " · ".join(parts),
+        folded("Parameters", table(result.params)) if result.params else EMPTY,
+        folded("Raw outputs", block(_raw(result.outputs))) if result.outputs else EMPTY,
     )
+
+
+def _seeds(result: ExecuteResult) -> list[str]:
+    return [f"{name} {value}" for name, value in result.params.items() if name.rpartition(".")[2] in SEED_NAMES]
+
+
+def _raw(outputs: Mapping[str, Any]) -> str:
+    text = json.dumps(outputs, indent=1, ensure_ascii=False, default=repr)
+    return text if len(text) <= _RAW_CHARACTERS else f"{text[:_RAW_CHARACTERS]} … ({len(text):,} characters)"

@@ -1,0 +1,44 @@
+"""What is said below a file: its name, size and duration, and where the original is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from comfy_notebook.notebook.html.parts import EMPTY, size
+
+if TYPE_CHECKING:
+    from comfy_notebook.notebook.media.pipeline import Item
+
+_MINUTE = 60
+
+
+def caption(item: Item, about: str = "") -> str:
+    """Return ``"name.png · 1024x768 · seed 42"``."""
+    made = item.made
+    pixels = f"{made.width}\u00d7{made.height}" if made.width else ""
+    sound = " · ".join(filter(None, (_channels(made.channels), f"{made.rate / 1000:g} kHz" if made.rate else "")))
+    parts = (item.media.filename, pixels, duration(made.seconds), made.codec, sound, about, *made.notes)
+    return " · ".join(filter(None, parts))
+
+
+def duration(seconds: float) -> str:
+    """Say how long something plays: ``"4.2 s"``, ``"3:05"``; "" if that is unknown."""
+    if not seconds:
+        return ""
+    return f"{seconds:.1f} s" if seconds < _MINUTE else f"{int(seconds) // _MINUTE}:{int(seconds) % _MINUTE:02}"
+
+
+def original(item: Item) -> Markup:
+    """Link to the original, and say how large it is; the server gives it out as long as it has it."""
+    weight = size(item.made.bytes) if item.made.bytes else ""
+    if not str(item.media).startswith(("http://", "https://")):
+        return Markup("{}").format(weight)
+    return Markup('<a href="{}" target="_blank" rel="noopener" download>original</a>{}{}').format(
+        str(item.media), ", " if weight else EMPTY, weight
+    )
+
+
+def _channels(count: int) -> str:
+    return {0: "", 1: "mono", 2: "stereo"}.get(count, f"{count} channels")
