@@ -23,7 +23,7 @@ from comfy_notebook.workflow.sources import read
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
-    from comfy_notebook.results import Media
+    from comfy_notebook.media import Media
     from comfy_notebook.servers.comfyui import ComfyUI
     from comfy_notebook.servers.following import Run
     from comfy_notebook.workflow.sources import Source

@@ -111,6 +111,29 @@ class ExecuteResult(Shown):
 
         return await portal.cross(download(self.media, folder, name, self._fields()))
 
+    def show(self, columns: int | None = None, size: int | None = None) -> None:
+        """Show it here and now, laid out as wanted; as text where there is no front end.
+
+        Parameters
+        ----------
+        columns
+            How many pictures stand in a row; else what suits their number and shapes.
+        size
+            The longest side of a picture, in CSS pixels.
+        """
+        from comfy_notebook.notebook.show import show
+
+        show(self, columns, size)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that needs nothing else: the result as a notebook shows it, with all originals inside.
+
+        A file at ``path`` is replaced. Returns the path written; OSError if it cannot be.
+        """
+        from comfy_notebook.notebook.html.standalone import write_page
+
+        return write_page(self, path)
+
     def _fields(self) -> dict[str, Any]:
         plain = {name: value for name, value in self.params.items() if isinstance(value, str | int | float)}
         return {**plain, "prompt_id": self.prompt_id or ""}

@@ -39,6 +39,18 @@ def html(shown: Any) -> str:
     return media_html([shown] if isinstance(shown, Media) else shown)
 
 
+def show(result: ExecuteResult, columns: int | None, size: int | None) -> None:
+    """Display a result with a layout of the user's."""
+    if not _in_front_end():
+        print(text(result))  # noqa: T201 - what a plain Python shows, it prints
+        return
+    from IPython.display import display
+
+    from comfy_notebook.notebook.html.result import result_html
+
+    display({"text/plain": text(result), "text/html": result_html(result, columns, size)}, raw=True)
+
+
 def text(shown: Any) -> str:
     """Return a result, a workflow or media as text."""
     if isinstance(shown, Workflow):
@@ -54,6 +66,11 @@ def _for_terminal(shown: Any, plain: str) -> dict[str, Any]:
 
     offered = offer(shown, plain) if wanted() else None
     return {MIME: offered} if offered else {}
+
+
+def _in_front_end() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None and _shows_html()
 
 
 def _shows_html() -> bool:

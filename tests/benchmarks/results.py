@@ -146,7 +146,7 @@ def show(url, names):
 
 def reported(url, names):
     from comfy_notebook import ExecuteResult
-    from comfy_notebook.results import MediaList
+    from comfy_notebook.media import MediaList
     from comfy_notebook.servers.address import Address
     from comfy_notebook.servers.connections import connect
     from comfy_notebook.servers.downloads import RunFiles
@@ -218,7 +218,7 @@ def bytes_of(paths):
     from IPython.display import Image as Shown
 
     from comfy_notebook import Media
-    from comfy_notebook.results import MediaList
+    from comfy_notebook.media import MediaList
 
     InteractiveShell.instance()
     contents = {path.name: path.read_bytes() for path in paths}

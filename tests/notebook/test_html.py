@@ -1,3 +1,4 @@
+import base64
 import io
 import re
 from html.parser import HTMLParser
@@ -8,9 +9,9 @@ from PIL import Image
 
 from comfy_notebook import ExecuteResult, Media, MediaError, NodeError, ParameterError
 from comfy_notebook.errors import Problem
+from comfy_notebook.media import MediaList
 from comfy_notebook.notebook.html.result import error_html, media_html, result_html
 from comfy_notebook.notebook.html.workflow import workflow_html
-from comfy_notebook.results import MediaList
 from comfy_notebook.workflow.document import Workflow
 from comfy_notebook.workflow.schema import read_node
 
@@ -99,7 +100,7 @@ def test_a_large_picture_is_a_thumbnail_that_opens():
     page = read(result_html(result({"a.png": photo(1600, 900)})))
     assert "details" in [tag for tag, _ in page.elements]
     small, large = (attrs for tag, attrs in page.elements if tag == "img")
-    assert (small["width"], small["height"]) == ("512", "288")
+    assert (small["width"], small["height"]) == ("560", "315")
     assert (large["width"], large["height"]) == ("1280", "720")
     assert small["alt"] == "a.png · 1600\u00d7900"
 
@@ -116,6 +117,7 @@ def test_nothing_but_data_is_in_it():
     style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
     assert "url(" not in style
     assert "@import" not in style
+    style = style.replace("@container (max-width: 560px) {", "")
     assert all(rule.strip().startswith(".cnb") for rule in re.findall(r"^[^{}\n]+(?=\{)", style, re.MULTILINE))
 
 
@@ -169,8 +171,47 @@ def test_players():
     assert {"controls", "muted", "loop"} <= set(video)
     assert audio["src"].startswith("data:audio/flac;base64,")
     assert [attrs["href"] for tag, attrs in page.elements if tag == "a"] == [
-        "http://127.0.0.1:8188/view?filename=c.mkv"
+        f"http://127.0.0.1:8188/view?filename={name}" for name in ("a.mp4", "c.mkv", "b.flac")
     ]
+
+
+def test_texts_are_readable_long_ones_folded_json_laid_out():
+    said = ["short", '{"a": [1]}', "word " * 400, "<b>no markup</b>"]
+    page = read(result_html(result({}, texts=said, texts_by_var={"notes": said})))
+    blocks = [text for text in page.text if text in {"short", '{\n  "a": [\n    1\n  ]\n}', "<b>no markup</b>"}]
+    assert len(blocks) == 3
+    assert any(text.endswith("… · 2,000 characters") for text in page.text)
+
+
+def test_outputs_come_in_the_workflows_order_and_raw_outputs_are_folded():
+    graph = {f"1{name}": {"class_type": "P", "inputs": {}, "_meta": {"title": f"$output.{name}"}} for name in "ba"}
+    shown = result({"x.png": png()}, var="a", workflow=graph, texts=["t"], texts_by_var={"b": ["t"]},
+                   outputs={"9": {"images": []}})  # fmt: skip
+    text = [" ".join(part.split()) for part in read(result_html(shown)).text]
+    assert [part for part in text if part in ("a", "b")] == ["b", "a"]
+    assert "Raw outputs" in text
+
+
+def test_columns_and_sizes_are_the_users_if_wanted():
+    shown = result({f"{number}.png": png(900, 900, color=number) for number in range(4)})
+    images = [attrs for tag, attrs in read(result_html(shown, columns=4, side=120)).elements if tag == "img"]
+    assert {(image["width"], image["height"]) for image in images[::2]} == {("120", "120")}
+    assert "min(100%,508px)" in result_html(shown, columns=4, side=120)
+
+
+def test_a_page_of_its_own_has_the_originals_inside(tmp_path):
+    contents = {"a.png": photo(1600, 900), "b.wav": b"RIFF\0\0\0\0WAVE", "c.glb": b"glTF"}
+    path = result(contents, params={"prompt": HOSTILE}).to_html(tmp_path / "page.html")
+    html = path.read_text(encoding="utf-8")
+    for content in contents.values():
+        assert base64.b64encode(content).decode() in html
+    assert "<script" not in html
+    assert read(html.removeprefix("<!doctype html>"))
+
+
+def test_shown_in_a_plain_python_it_is_text(capsys):
+    result({"a.png": png()}).show(columns=2)
+    assert "a.png" in capsys.readouterr().out
 
 
 def test_what_is_gone_or_no_picture_says_so_and_the_rest_shows():

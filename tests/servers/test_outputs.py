@@ -2,7 +2,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from comfy_notebook.results import Media, MediaList
+from comfy_notebook.media import Media, MediaList
 from comfy_notebook.servers.outputs import Source, collect, view_url
 
 BASE = "http://127.0.0.1:8188"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from comfy_notebook.notebook.html.parts import EMPTY, size
+from comfy_notebook.notebook.html.parts import EMPTY, data_url, size
 
 if TYPE_CHECKING:
     from comfy_notebook.notebook.media.pipeline import Item
@@ -33,6 +33,10 @@ def duration(seconds: float) -> str:
 def original(item: Item) -> Markup:
     """Link to the original, and say how large it is; the server gives it out as long as it has it."""
     weight = size(item.made.bytes) if item.made.bytes else ""
+    if item.player is not None and item.media.kind == "file":  # on a page that has everything inside
+        link = Markup('<a href="{}" download="{}">save</a>, {}')
+        content = item.player.content
+        return link.format(data_url(content, item.media.mime), item.media.filename, size(len(content)))
     if not str(item.media).startswith(("http://", "https://")):
         return Markup("{}").format(weight)
     return Markup('<a href="{}" target="_blank" rel="noopener" download>original</a>{}{}').format(

@@ -15,8 +15,8 @@ from comfy_notebook.notebook.html.players import sound, video
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from comfy_notebook.media import Media
     from comfy_notebook.notebook.media.pipeline import Item
-    from comfy_notebook.results import Media
 
 
 def gallery(

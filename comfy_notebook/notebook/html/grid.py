@@ -24,6 +24,7 @@ _FEW = 12
 _LAYOUT_OF_MANY = (0, 150)  # as many to a row as fit
 _GAP = 8
 _UNKNOWN_SHAPE = 1.0
+_SLACK = 4  # for what rounding adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def grid_for(sizes: Sequence[tuple[int, int]], columns: int | None = None, side:
     mean = sum(min(shape, 3.0) for shape in shapes) / len(shapes) if shapes else _UNKNOWN_SHAPE
     height = max(24, round(side / max(1.0, mean)))
     row = mean * height + _GAP
-    return Grid(columns, height, round(columns * row - _GAP) if columns > 1 else 0)
+    return Grid(columns, height, round(columns * row - _GAP) + _SLACK if columns > 1 else 0)
 
 
 def laid_out(cells: Sequence[Markup], grid: Grid) -> Markup:

@@ -17,23 +17,32 @@ from comfy_notebook.workflow.naming import heading
 from comfy_notebook.workflow.seeds import SEED_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from comfy_notebook.errors import ComfyError
+    from comfy_notebook.media import Media
     from comfy_notebook.notebook.media.pipeline import Item
-    from comfy_notebook.results import ExecuteResult, Media
+    from comfy_notebook.results import ExecuteResult
 
 _MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
 _KINDS = ("image", "video", "audio", "file")
 _RAW_CHARACTERS = 20_000
 
 
-def result_html(result: ExecuteResult, columns: int | None = None, side: int | None = None) -> str:
+def result_html(
+    result: ExecuteResult,
+    columns: int | None = None,
+    side: int | None = None,
+    whole: Callable[[Item], Item] | None = None,
+) -> str:
     """Return a result as a self-contained piece of HTML; its files are fetched.
 
-    ``columns`` and ``side``, in CSS pixels, are those of :func:`gallery`.
+    ``columns`` and ``side``, in CSS pixels, are those of :func:`gallery`; ``whole`` puts originals into the items, for
+    pages without a budget.
     """
     items, note = prepare(result.media)
+    if whole is not None:
+        items, note = [whole(item) for item in items], ""
     return page(
         error_card(result.error) if result.error else EMPTY,
         *map(warning, result.warnings),

@@ -77,9 +77,10 @@ def encode_within(
             continue
         quality = (qualities or [quality]).pop(-1)
         qualities = []
-        image = scaled(image, math.floor(max(image.size) * min(0.85, 0.9 * math.sqrt(limit / len(content)))))
-        if max(image.size) < smallest:
+        side = math.floor(max(image.size) * min(0.85, 0.9 * math.sqrt(limit / len(content))))
+        if side < max(1, smallest):
             return None
+        image = scaled(image, side)
     return None
 
 
