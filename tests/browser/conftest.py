@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser, driven as a user would; screenshots are left in build/screenshots."""
+"""JupyterLab and Notebook in a real browser, driven as a user would; screenshots are left in build/screenshots."""
 
 import json
 import os
@@ -15,10 +15,10 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason='no Playwright: pip install "comfy-notebook[browser]"')
 pytest.importorskip("jupyterlab", reason='no JupyterLab: pip install "comfy-notebook[browser]"')
 
+from filelock import FileLock
+from fronts import PATIENCE, SCREENSHOTS
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SCREENSHOTS = ROOT / "build" / "screenshots"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = (
     "--no-sandbox",
@@ -29,7 +29,6 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE = 60_000  # milliseconds
 FAILED = pytest.StashKey()
 
 
@@ -53,10 +52,11 @@ def browser():
 
 
 class Lab:
-    """A JupyterLab server of its own, in its own folder and with its own settings."""
+    """A JupyterLab server of its own, or a Notebook server, in its own folder and with its own settings."""
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder, settings, app="jupyterlab", **environment):
         self.folder = folder
+        self.app = app
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -71,11 +71,12 @@ class Lab:
             "ServerApp.port": port,
             "ServerApp.port_retries": 0,
             "ServerApp.root_dir": folder / "work",
+            f"{'LabApp' if app == 'jupyterlab' else 'JupyterNotebookApp'}.expose_app_in_browser": True,
         }
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+        command = [sys.executable, "-m", app, "--no-browser", "--allow-root"]
         command += [f"--{name}={value}" for name, value in options.items()]
         places = {name: str(folder / name.lower()) for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
-        environment = os.environ | places | {"JUPYTER_CONFIG_DIR": str(folder / "config")}
+        environment = os.environ | places | {"JUPYTER_CONFIG_DIR": str(folder / "config")} | environment
         self.log = (folder / "lab.log").open("wb")
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=environment)
 
@@ -97,25 +98,62 @@ class Lab:
         self.log.close()
 
 
+def settings(theme="JupyterLab Light"):
+    """Return settings for all tests: no news from the network, and cells that are there when they are out of sight."""
+    return {
+        "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+            "fetchNews": "false",
+            "checkForUpdates": False,
+        },
+        "@jupyterlab/apputils-extension/themes.jupyterlab-settings": {"theme": theme},
+        "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
+    }
+
+
 @pytest.fixture
 def lab(tmp_path):
     made = []
 
     def start(theme="JupyterLab Light"):
         (tmp_path / "work").mkdir()
-        settings = {
-            "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
-                "fetchNews": "false",
-                "checkForUpdates": False,
-            },
-            "@jupyterlab/apputils-extension/themes.jupyterlab-settings": {"theme": theme},
-            "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
-        }
-        made.append(Lab(tmp_path, settings))
+        made.append(Lab(tmp_path, settings(theme)))
         return made[-1].wait()
 
     yield start
     for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory):
+    """Return the folder of everything.py's files, made once for all workers of a test run."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "samples"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            folder.mkdir()
+            subprocess.run([sys.executable, Path(__file__).parent / "everything.py", folder], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAMPLES", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def jupyter(samples, tmp_path_factory):
+    """Return the JupyterLab ("jupyterlab") or Notebook ("notebook") that all tests of a worker share."""
+    made = {}
+    modules = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
+
+    def start(app):
+        if app not in made:
+            pytest.importorskip(app, reason=f'no {app}: pip install "comfy-notebook[browser]"')
+            folder = tmp_path_factory.mktemp(app)
+            (folder / "work").mkdir()
+            made[app] = Lab(folder, settings(), app, PYTHONPATH=modules)
+        return made[app].wait()
+
+    yield start
+    for one in made.values():
         one.close()
 
 
