@@ -92,6 +92,14 @@ def test_what_cannot_be_shown_says_so(shown, name):
     assert [complaint for complaint in shown.complaints("pictures") if name in complaint] == []
 
 
+def test_a_cut_off_video_is_no_dead_player(shown):
+    assert [complaint for complaint in shown.complaints("players") if "cut.mp4" in complaint] == []
+
+
+def test_a_drawing_without_a_size_says_so(shown):
+    assert "zero.svg" in "\n".join(shown.each("text"))
+
+
 @pytest.fixture(scope="module")
 def looks(shown):
     """Return what there is to complain of by theme and width, folded and unfolded, and leave screenshots."""
@@ -112,9 +120,14 @@ def looks(shown):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS[:1])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_overflows(looks, theme, width):
     assert looks["overflow", theme, width] == set()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_all_text_stands_out_from_its_background(looks, theme):
+    assert looks["contrast", theme, WIDTHS[0]] | looks["contrast", theme, WIDTHS[1]] == set()
 
 
 FOCUS = """() => {
@@ -147,3 +160,16 @@ def test_nothing_is_asked_for_elsewhere_and_nothing_is_complained_of(shown):
     assert shown.elsewhere() == []
     assert [message for message in shown.messages if not re.search(THEIR_OWN, message)] == []
     assert shown.dialogs == []
+
+
+def test_axe_finds_nothing(browser, executed, tmp_path):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
+    )
+    page = browser.new_page()
+    PAGES["nbconvert"](page, "axe", tmp_path, executed)
+    results = axe.Axe().run(page, context=".cnb")
+    assert [
+        f"{one['id']}: {node['html'][:150]}" for one in results.response["violations"] for node in one["nodes"][:3]
+    ] == []
+    page.close()

@@ -1,6 +1,8 @@
 """Hostile names, texts and files, in every view and where pages let much through: no script runs, nothing breaks."""
 
 import copy
+import re
+from collections import Counter
 
 import hostile
 import nbformat
@@ -45,6 +47,13 @@ def shown(request, browser, jupyter, document, tmp_path_factory):
     context.close()
 
 
+def where(complaints):
+    """Say in which injections and views there is something to complain of, and of how many things."""
+    names = [f"{name} in {view}" for name in hostile.INJECTIONS for view in hostile.VIEWS]
+    found = [re.match(r"\[(\d+)\] ([^: ]*)", complaint) for complaint in complaints]
+    return dict(Counter(f"{names[int(one[1])]}: {one[2]}" if one else "the page" for one in found))
+
+
 def test_all_of_it_is_shown(shown):
     assert sum(shown.each("count")) == len(hostile.INJECTIONS) * len(hostile.VIEWS)
     styles = sum(frame.locator(".cnb style").count() for frame in shown.frames())
@@ -61,6 +70,18 @@ def test_nothing_is_asked_for_and_nobody_is_sent_elsewhere(shown):
     assert shown.page.url == shown.address
     assert len(shown.frames()) == shown.number
     assert len(shown.page.context.pages) == 1
+
+
+def test_nothing_foreign_is_in_the_page(shown):
+    assert where(shown.complaints("foreign")) == {}
+
+
+def test_links_lead_to_servers_and_files_only(shown):
+    assert where(shown.complaints("links")) == {}
+
+
+def test_all_stays_in_its_box(shown):
+    assert where(shown.complaints("overflow")) == {}
 
 
 def test_the_next_cell_is_there_and_works(shown):
