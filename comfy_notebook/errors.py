@@ -22,6 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from comfy_notebook.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -101,7 +103,7 @@ class ComfyError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Show IPython's users the sentence alone: the stack below it is not theirs."""
-        return f"{type(self).__name__}: {self.message if self.shown else self}".splitlines()
+        return printable(f"{type(self).__name__}: {self.message if self.shown else self}").split("\n")
 
 
 class WorkflowError(ComfyError):

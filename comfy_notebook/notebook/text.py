@@ -12,6 +12,7 @@ import unicodedata
 from typing import TYPE_CHECKING, TypeVar
 
 from comfy_notebook.notebook.overview import headline, lacks, output_rows, parameter_rows, short
+from comfy_notebook.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,6 @@ _ADDRESSED = 4  # up to so many files are told with their URL, whether it fits o
 _LONGEST_URL = 240  # three lines
 _VALUE_WIDTH = 40
 _NAME_WIDTH = 48
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def result_text(result: ExecuteResult) -> str:
@@ -46,7 +46,7 @@ def result_text(result: ExecuteResult) -> str:
         lines += _media_lines([item for item in media if item.var == name], "    ", every=len(media) <= _ADDRESSED)
         lines += [_folded(text) for text in result.texts_by_var.get(name, ())]
     lines += _rest(len(names), _OUTPUTS, "outputs", "  ")
-    return _plain("\n".join(lines))
+    return printable("\n".join(lines))
 
 
 def workflow_text(workflow: Workflow) -> str:
@@ -56,12 +56,12 @@ def workflow_text(workflow: Workflow) -> str:
     lines = [headline(workflow), "", *_columns([("parameter", "value", "takes", "node"), *cells])]
     lines += ["", *_columns([("output", "node"), *output_rows(workflow)])]
     missing = [f"  {problem}" for problem in lacks(workflow)]
-    return _plain("\n".join([*lines, *(["", "The server lacks:", *missing] if missing else [])]))
+    return printable("\n".join([*lines, *(["", "The server lacks:", *missing] if missing else [])]))
 
 
 def media_text(media: Sequence[Media]) -> str:
     """Return files as lines."""
-    return _plain("\n".join(_media_lines(media, "", every=len(media) <= _ADDRESSED))) or "[]"
+    return printable("\n".join(_media_lines(media, "", every=len(media) <= _ADDRESSED))) or "[]"
 
 
 def _headline(result: ExecuteResult) -> str:
@@ -136,26 +136,7 @@ def _width(text: str) -> int:
 
 
 def _inline(text: str) -> str:
-    return _plain(text).replace("\n", "␊")
-
-
-def _plain(text: str) -> str:
-    """Return a text with what a terminal would obey, or cannot take, made visible."""
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # not every terminal, and no log of Windows, has all
-    return "".join(map(_visible, text)).encode(encoding, "replace").decode(encoding)
-
-
-def _visible(character: str) -> str:
-    number = ord(character)
-    if character in "\n\t":
-        return character
-    if number < 0x20:
-        return chr(0x2400 + number)
-    if 0x7F <= number < 0xA0 or character in _REORDERING or 0xD800 <= number < 0xE000:
-        return "\ufffd"
-    return character
+    return printable(text).replace("\n", "␊")
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:

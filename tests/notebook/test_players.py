@@ -8,6 +8,7 @@ from array import array
 
 import numpy as np
 import pytest
+from clips import clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import encoded, gradient, shown
@@ -18,26 +19,6 @@ from comfy_notebook.notebook.media.recipe import recipe_for
 
 av = pytest.importorskip("av")
 RECIPE = recipe_for(4)
-
-
-def clip(container="mp4", codec="libx264", pixels="yuv420p", *, dark=0, frames=24, sound_codec=None):
-    """A video of 160 x 96 at 12 frames a second, the first ones black."""
-    out = io.BytesIO()
-    with av.open(out, "w", format=container) as target:
-        stream = target.add_stream(codec, rate=12)
-        stream.width, stream.height, stream.pix_fmt = 160, 96, pixels
-        audio = target.add_stream(sound_codec, rate=48000, layout="mono") if sound_codec else None
-        for number in range(frames):
-            shade = 0 if number < dark else 200
-            frame = av.VideoFrame.from_ndarray(np.full((96, 160, 3), shade, np.uint8), format="rgb24")
-            target.mux(stream.encode(frame))
-        target.mux(stream.encode())
-        if audio:
-            quiet = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), format="s16", layout="mono")
-            quiet.sample_rate = 48000
-            target.mux(audio.encode(quiet))
-            target.mux(audio.encode())
-    return out.getvalue()
 
 
 def tone(seconds=2.0, rate=8000, channels=1, loud=lambda at: 0.5):

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from comfy_notebook.notebook.html.captions import caption, original
 from comfy_notebook.notebook.html.grid import Grid, grid_for, laid_out
-from comfy_notebook.notebook.html.parts import EMPTY
+from comfy_notebook.notebook.html.parts import EMPTY, breakable
 from comfy_notebook.notebook.html.pictures import picture
 from comfy_notebook.notebook.html.players import sound, video
 
@@ -57,11 +57,11 @@ def _other(item: Item) -> Markup:
 
 def _file(item: Item) -> Markup:
     return Markup('<p class="cnb-file" style="margin:4px 0">{} · {} · {}</p>').format(
-        caption(item), item.media.mime, original(item)
+        breakable(caption(item)), item.media.mime, original(item)
     )
 
 
 def _missing(item: Item) -> Markup:
     return Markup(
         '<p class="cnb-missing" style="margin:4px 0;padding:10px 12px;border:1px dashed rgba(128,128,128,.5)">{}</p>'
-    ).format(item.problem)
+    ).format(breakable(item.problem))

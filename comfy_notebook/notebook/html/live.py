@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from comfy_notebook.notebook.html.parts import EMPTY, data_url, page
+from comfy_notebook.notebook.html.parts import EMPTY, breakable, data_url, page
+from comfy_notebook.printable import printable
 
 if TYPE_CHECKING:
     from comfy_notebook.servers.events import Preview
@@ -28,7 +29,7 @@ def live_html(run: Run | None, seconds: float) -> str:
 def live_text(run: Run | None, seconds: float) -> str:
     """Return the same in one line."""
     fraction = run.progress if run else 0.0
-    return f"{fraction:.0%} · {_doing(run)} · {seconds:.0f} s"
+    return printable(f"{fraction:.0%} · {_doing(run)} · {seconds:.0f} s")
 
 
 def _bar(fraction: float) -> Markup:
@@ -40,9 +41,9 @@ def _bar(fraction: float) -> Markup:
 
 def _line(run: Run | None, fraction: float, seconds: float) -> Markup:
     return Markup(
-        '<div style="display:flex;gap:12px;margin-top:4px"><span style="flex:1">{}</span>'
+        '<div style="display:flex;gap:12px;margin-top:4px"><span style="flex:1;min-width:0">{}</span>'
         '<span class="cnb-faint">{:.0%}</span><span class="cnb-faint">{:.0f} s</span></div>'
-    ).format(_doing(run), fraction, seconds)
+    ).format(breakable(_doing(run)), fraction, seconds)
 
 
 def _doing(run: Run | None) -> str:

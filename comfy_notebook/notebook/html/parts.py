@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EMPTY = Markup()
+_LONGEST = 2_000  # characters of a name or a sentence
+_UNBROKEN = 32  # characters of a word
 
 
 @cache
@@ -23,7 +25,21 @@ def _style() -> Markup:
 
 def page(*parts: Markup) -> str:
     """Wrap parts as one view, with its style sheet: other cells' may not be there, or not yet."""
-    return str(Markup('<div class="cnb">{}{}</div>').format(_style(), EMPTY.join(parts)))
+    whole = Markup('<div class="cnb mathjax_ignore tex2jax_ignore" style="max-width:100%;overflow:auto">{}{}</div>')
+    # half a pair of surrogates, which a file name may have, could be neither saved nor sent
+    return str(whole.format(_style(), EMPTY.join(parts))).encode("utf-8", "replace").decode()
+
+
+def breakable(text: object) -> Markup:
+    """Let long words break anywhere, also where the style sheet is not there; what is endless is cut off."""
+    shown = str(text)
+    shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} …"
+    parts = (Markup("<wbr>").join(_pieces(word)) for word in shown.split(" "))
+    return Markup(" ").join(parts)
+
+
+def _pieces(word: str) -> list[str]:
+    return [word[start : start + _UNBROKEN] for start in range(0, len(word), _UNBROKEN)] or [""]
 
 
 def data_url(content: bytes, mime: str) -> str:
@@ -45,14 +61,14 @@ def row(items: Iterable[Markup], gap: int = 8, width: int | None = None) -> Mark
 def folded(title: str, body: Markup) -> Markup:
     """Hide a body behind its title, until that is clicked."""
     return Markup('<details style="margin:2px 0"><summary style="cursor:pointer">{}</summary>{}</details>').format(
-        title, body
+        breakable(title), body
     )
 
 
 def block(text: str) -> Markup:
     """Show text as it is, line by line; long text scrolls."""
     return Markup(
-        '<pre style="white-space:pre-wrap;max-height:24em;overflow:auto;margin:4px 0;padding:8px">{}</pre>'
+        '<pre tabindex="0" style="white-space:pre-wrap;max-height:24em;overflow:auto;margin:4px 0;padding:8px">{}</pre>'
     ).format(text)
 
 
@@ -60,16 +76,21 @@ def table(values: Mapping[str, Any]) -> Markup:
     """Show names and values in two columns."""
     rows = (
         Markup('<tr><td style="text-align:left">{}</td><td style="text-align:left">{}</td></tr>').format(
-            name, _value(value)
+            breakable(name), breakable(_value(value))
         )
         for name, value in values.items()
     )
-    return Markup("<table>{}</table>").format(EMPTY.join(rows))
+    return scrolled(Markup("<table>{}</table>").format(EMPTY.join(rows)))
+
+
+def scrolled(wide: Markup) -> Markup:
+    """Let something wide scroll in its place."""
+    return Markup('<div style="overflow-x:auto;max-width:100%">{}</div>').format(wide)
 
 
 def _value(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 2_000 else f"{text[:2_000]} … ({len(text):,} characters)"
+    return text if len(text) < _LONGEST else f"{text[: _LONGEST - 40]} … ({len(text):,} characters)"
 
 
 def size(count: int) -> str:

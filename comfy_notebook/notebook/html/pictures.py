@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from comfy_notebook.notebook.html.captions import caption, original
 from comfy_notebook.notebook.html.grid import cell_style
-from comfy_notebook.notebook.html.parts import data_url
+from comfy_notebook.notebook.html.parts import breakable, data_url
 
 if TYPE_CHECKING:
     from comfy_notebook.notebook.html.grid import Grid
@@ -32,7 +32,7 @@ def picture(item: Item, small: Encoded, grid: Grid, about: str) -> Markup:
         words,
         image(small, width, height, words),
         large,
-        words,
+        breakable(words),
         original(item),
     )
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from comfy_notebook.notebook.html.captions import caption, original
 from comfy_notebook.notebook.html.grid import cell_style
-from comfy_notebook.notebook.html.parts import data_url
+from comfy_notebook.notebook.html.parts import breakable, data_url
 from comfy_notebook.notebook.html.pictures import image
 
 if TYPE_CHECKING:
@@ -49,5 +49,5 @@ def _player(name: str, content: Encoded) -> Markup:
 
 def _figure(item: Item, shown: Markup, style: Markup) -> Markup:
     return Markup('<figure class="cnb-play" style="{}">{}<figcaption>{} · {}</figcaption></figure>').format(
-        style, shown, caption(item), original(item)
+        style, shown, breakable(caption(item)), original(item)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from comfy_notebook.notebook.html.gallery import gallery
-from comfy_notebook.notebook.html.parts import EMPTY, block, folded, page, row, table
+from comfy_notebook.notebook.html.parts import EMPTY, block, breakable, folded, page, row, table
 from comfy_notebook.notebook.html.texts import texts
 from comfy_notebook.notebook.media.pipeline import prepare
 from comfy_notebook.workflow.graph import node_title
@@ -65,14 +65,14 @@ def error_html(error: ComfyError) -> str:
 
 def error_card(error: ComfyError) -> Markup:
     """Say what went wrong and what to do; the server's traceback is folded."""
-    problems = EMPTY.join(Markup("<li>{}</li>").format(str(problem)) for problem in error.problems)
+    problems = EMPTY.join(Markup("<li>{}</li>").format(breakable(problem)) for problem in error.problems)
     return Markup(
         '<div class="cnb-bad" role="alert" style="padding:6px 12px;margin:4px 0;'
         'border-left:4px solid rgba(208,52,44,.9)"><strong>{}</strong>{}{}{}</div>'
     ).format(
-        error.message,
+        breakable(error.message),
         Markup('<ul style="margin:4px 0;padding-left:20px">{}</ul>').format(problems) if problems else EMPTY,
-        Markup('<div style="margin-top:4px">{}</div>').format(error.hint) if error.hint else EMPTY,
+        Markup('<div style="margin-top:4px">{}</div>').format(breakable(error.hint)) if error.hint else EMPTY,
         folded("Traceback on the server", block(error.traceback)) if error.traceback else EMPTY,
     )
 
@@ -81,7 +81,7 @@ def warning(text: str) -> Markup:
     """Show a line that a user should see."""
     return Markup(
         '<div class="cnb-warn" style="padding:4px 12px;margin:4px 0;border-left:4px solid rgba(183,121,31,.9)">{}</div>'
-    ).format(text)
+    ).format(breakable(text))
 
 
 def _groups(result: ExecuteResult, items: Sequence[Item], columns: int | None, side: int | None) -> Iterable[Markup]:
@@ -117,7 +117,7 @@ def _heading(title: str, items: Sequence[Item], texts: Sequence[str]) -> Markup:
     counts = [(kind, sum(item.media.kind == kind for item in items)) for kind in _KINDS]
     counts.append(("text", len(texts)))
     words = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts if count)
-    return Markup('<h4 style="margin:10px 0 6px">{} <small>{}</small></h4>').format(title, words)
+    return Markup('<h4 style="margin:10px 0 6px">{} <small>{}</small></h4>').format(breakable(title), words)
 
 
 def _footer(result: ExecuteResult) -> Markup:
@@ -130,7 +130,7 @@ def _footer(result: ExecuteResult) -> Markup:
     if not result.media and not result.texts and result.status == "completed":
         parts.append("no outputs")
     return Markup('<div class="cnb-foot cnb-faint" style="margin-top:10px;padding-top:6px">{}{}{}</div>').format(
-        " · ".join(parts),
+        breakable(" · ".join(parts)),
         folded("Parameters", table(result.params)) if result.params else EMPTY,
         folded("Raw outputs", block(_raw(result.outputs))) if result.outputs else EMPTY,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from comfy_notebook.notebook.html.parts import EMPTY, block, folded, page
+from comfy_notebook.notebook.html.parts import EMPTY, block, breakable, folded, page, scrolled
 from comfy_notebook.notebook.overview import headline, lacks, output_rows, parameter_rows, short
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def workflow_html(workflow: Workflow) -> str:
     name, _, rest = headline(workflow).partition(": ")
     return page(
         Markup('<div style="margin:2px 0 6px"><strong>{}</strong> <span class="cnb-faint">{}</span></div>').format(
-            name, rest
+            breakable(name), breakable(rest)
         ),
         _lacks(workflow),
         _table(("parameter", "value", "takes", "node"), rows[:_OPEN_ROWS]),
@@ -43,28 +43,28 @@ def workflow_html(workflow: Workflow) -> str:
 
 def _row(row: Row) -> Markup:
     value = _value(row)
-    notes = Markup('<div class="cnb-faint">{}</div>').format("; ".join(row.notes)) if row.notes else EMPTY
+    notes = Markup('<div class="cnb-faint">{}</div>').format(breakable("; ".join(row.notes))) if row.notes else EMPTY
     return _cells(Markup("{}{}").format(_code(row.name), notes), value, _takes(row), row.node)
 
 
 def _value(row: Row) -> Markup:
     text = short(row.value, _VALUE_WIDTH)
     whole = row.value if isinstance(row.value, str) else repr(row.value)
-    return folded(text, block(whole)) if text.endswith("…") else Markup("{}").format(text)
+    return folded(text, block(whole)) if text.endswith("…") else breakable(text)
 
 
 def _takes(row: Row) -> Markup:
     listed = ", ".join(map(str, row.choices[:_LISTED_CHOICES]))
     left_out = len(row.choices) - _LISTED_CHOICES
     more = f" … and {left_out:,} more" if left_out > 0 else ""
-    return folded(row.takes, block(listed + more)) if row.takes.endswith("more") else Markup("{}").format(row.takes)
+    return folded(row.takes, block(listed + more)) if row.takes.endswith("more") else breakable(row.takes)
 
 
 def _lacks(workflow: Workflow) -> Markup:
     problems = lacks(workflow)
     if not problems:
         return EMPTY
-    items = EMPTY.join(Markup("<li>{}</li>").format(str(problem)) for problem in problems)
+    items = EMPTY.join(Markup("<li>{}</li>").format(breakable(problem)) for problem in problems)
     return Markup(
         '<div class="cnb-warn" style="padding:6px 12px;margin:4px 0;border-left:4px solid rgba(183,121,31,.9)">'
         '<strong>The server lacks</strong><ul style="margin:4px 0;padding-left:20px">{}</ul></div>'
@@ -75,17 +75,20 @@ def _table(titles: Iterable[str], rows: Sequence[Markup]) -> Markup:
     if not rows:
         return EMPTY
     head = EMPTY.join(Markup('<th style="text-align:left">{}</th>').format(title) for title in titles)
-    return Markup('<table class="cnb-list">{}{}</table>').format(
-        Markup("<tr>{}</tr>").format(head) if head else EMPTY, EMPTY.join(rows)
+    return scrolled(
+        Markup('<table class="cnb-list">{}{}</table>').format(
+            Markup("<tr>{}</tr>").format(head) if head else EMPTY, EMPTY.join(rows)
+        )
     )
 
 
 def _cells(*values: Markup | str) -> Markup:
-    return Markup("<tr>{}</tr>").format(EMPTY.join(_CELL.format(value) for value in values))
+    cells = (_CELL.format(value if isinstance(value, Markup) else breakable(value)) for value in values)
+    return Markup("<tr>{}</tr>").format(EMPTY.join(cells))
 
 
 def _code(name: str) -> Markup:
-    return Markup("<code>{}</code>").format(name)
+    return Markup("<code>{}</code>").format(breakable(name))
 
 
 def _json(workflow: Workflow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from comfy_notebook.notebook.media.animations import shrunk
@@ -25,6 +26,7 @@ _BROWSERS = {  # what all of them show, by Pillow's name
 }
 _ORIGINAL_THUMBNAIL_BYTES = 40_000  # below which an original is its own thumbnail
 _JPEG_BYTES_PER_WEBP_BYTE = 0.88  # at the same quality and size, and a quarter of the thumbnail's detail
+_NO_SIZE = re.compile(rb"<svg[^>]*\s(?:width|height)\s*=\s*[\"']\s*0(?:\.0*)?[a-z%]*\s*[\"']")
 _SVG_HEAD = 65_536
 
 
@@ -59,6 +61,8 @@ def drawing(content: bytes, recipe: Recipe) -> Prepared:
         return Prepared(len(content), problem=f"it is not a drawing, but {what(content)}")
     if len(content) > recipe.limit:
         return Prepared(len(content), notes=("too large to be shown here",))
+    if _NO_SIZE.search(content[:_SVG_HEAD]):
+        return Prepared(len(content), problem="it is a drawing of no size")
     return Prepared(len(content), Encoded(content, "image/svg+xml"))
 
 

@@ -30,6 +30,8 @@ def video(content: bytes, recipe: Recipe) -> Prepared:
     notes = _not_played(container, tracks.video) if not mime else ()
     if mime and containers.silent(container, tracks):
         notes = (f"browsers do not play its {containers.codec_name(tracks.sound)} sound",)
+    if seen is None and _pyav():
+        return Prepared(len(content), problem="it cannot be played: it is cut off or damaged")
     if seen is None:
         return Prepared(len(content), codec=containers.codec_name(tracks.video), plays_as=mime, notes=notes)
     poster = None
