@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EMPTY = Markup()
 _LONGEST = 2_000  # characters of a name or a sentence
-_UNBROKEN = 32  # characters of a word
+_UNBROKEN = 24  # characters of a word
 
 
 @cache
