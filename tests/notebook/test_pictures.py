@@ -316,6 +316,13 @@ def test_drawings_are_shown_as_they_are_if_they_are_some():
     assert (large.small, large.notes) == (None, ("too large to be shown here",))
 
 
+def test_hard_pictures_have_previews_all_the_same():
+    made = picture(encoded(noise(strength=25), compress_level=1), FEW)
+    assert made.large.width >= 1.3 * made.small.width
+    assert len(made.small.content) + len(made.large.content) > FEW.limit * 0.5
+
+
 def test_encoding_gives_up_below_the_smallest_size():
+    assert encode_within(noise(), 0, smallest=1) is None
     assert encode_within(noise(), 50, smallest=24) is None
     assert encode_within(noise(), 3_000, smallest=24).width < 200

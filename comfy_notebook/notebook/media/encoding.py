@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_QUALITIES = (82, 70, 58)
+_QUALITIES = (82, 70, 58, 45)
 _QUALITIES_OF_MANY = (60, 50, 40)
 _STEP = 0.87  # of the bytes remain at the next quality
 _CLOSE = 1.25  # how far from the size asked for a quick one may be, either way
-_ATTEMPTS = 7
+_ATTEMPTS = 9
 _MIMES = {"WEBP": "image/webp", "JPEG": "image/jpeg", "PNG": "image/png", "AVIF": "image/avif"}
 
 
@@ -72,12 +72,12 @@ def encode_within(
         content = _encode(image, kind, quality, quick=quick)
         if len(content) <= limit:
             return Encoded(content, _MIMES[kind], *image.size)
-        if qualities and len(content) < 2 * limit:
-            quality = qualities.pop(0)
+        if qualities:  # each next one saves an eighth or more: one that cannot do is not tried
+            near = len(content) < 1.5 * limit
+            quality = qualities.pop(0 if near else -1)
+            qualities = qualities if near else []
             continue
-        quality = (qualities or [quality]).pop(-1)
-        qualities = []
-        side = math.floor(max(image.size) * min(0.85, 0.9 * math.sqrt(limit / len(content))))
+        side = math.floor(max(image.size) * min(0.9, 0.95 * math.sqrt(limit / len(content))))
         if side < max(1, smallest):
             return None
         image = scaled(image, side)
