@@ -78,9 +78,9 @@ def encode_within(
             qualities = qualities if near else []
             continue
         side = math.floor(max(image.size) * min(0.9, 0.95 * math.sqrt(limit / len(content))))
-        if side < max(1, smallest):
+        if max(image.size) <= smallest:
             return None
-        image = scaled(image, side)
+        image = scaled(image, max(1, side, smallest))
     return None
 
 

@@ -16,7 +16,7 @@ _FORMATS = {"webp": "WEBP", "jpeg": "JPEG", "jpg": "JPEG", "png": "PNG", "avif":
 # (up to how many pictures, thumbnail's side in parts of the setting's): they are shown smaller, the more there are.
 _SIDES = ((2, 4 / 3), (12, 1.0), (32, 2 / 3), (256, 1 / 2), (1 << 62, 1 / 3))
 _MANY = 24  # above which it matters more how long a picture takes
-_THUMBNAIL_PART = 0.45  # of what a picture may take, at most
+_THUMBNAIL_PART = 0.34  # of what a picture may take, at most
 _BYTES_PER_PIXEL, _BYTES_PER_PIXEL_OF_MANY = 0.07, 0.11  # of a photograph's preview, and its thumbnail
 _LARGEST_PREVIEW = 1280
 _WORTH_LARGER = 1.3  # times the thumbnail's side, from where a larger one shows more
