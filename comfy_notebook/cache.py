@@ -47,12 +47,12 @@ class ContentCache:
 
     def put(self, content: bytes) -> str:
         """Keep content and return its digest, 64 hexadecimal digits; OSError if it cannot be written."""
-        digest = hashlib.sha256(content).hexdigest()
-        if not self._has(digest, len(content)):
+        hashed = hashlib.sha256(content)
+        if not self._has(hashed.hexdigest(), len(content)):
             with self.writer() as writer:
-                writer.write(content)
+                writer.write_all(content, hashed)
                 writer.commit()
-        return digest
+        return hashed.hexdigest()
 
     def put_pieces(self, pieces: Iterable[bytes]) -> str:
         """Keep content that comes piece by piece, and need not fit in memory; as :meth:`put` otherwise."""
@@ -192,6 +192,11 @@ class CacheWriter:
         self._hashed.update(piece)
         self._size += len(piece)
         self._file.write(piece)
+
+    def write_all(self, content: bytes, hashed: hashlib._Hash) -> None:
+        """Write the only piece, whose hash is known; OSError if the disk does not take it."""
+        self._hashed, self._size = hashed, len(content)
+        self._file.write(content)
 
     def commit(self) -> str:
         """Keep what was written, and return its digest; OSError if it cannot be kept."""

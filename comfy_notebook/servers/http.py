@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from comfy_notebook.errors import NoServerError, ServerError
+from comfy_notebook.servers.local import LocalFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -42,11 +44,14 @@ class Api:
             verify=verify,
         )
 
+        self._local = LocalFiles(address.url, dict(address.headers)) if address.is_loopback else None
         self._prompt_url = httpx.URL(f"{address.url}/prompt")
         self._json_headers = [*self._client.headers.items(), ("Content-Type", "application/json")]
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._local is not None:
+            self._local.close()
         await self._client.aclose()
 
     async def system_stats(self, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109
@@ -111,6 +116,10 @@ class Api:
 
     async def download(self, url: str) -> AsyncIterator[bytes]:
         """``GET`` a file of this server, piece by piece; ServerError with ``status`` 404 if it is gone."""
+        content = await asyncio.to_thread(self._local.fetch, url) if self._local is not None else None
+        if content is not None:
+            yield content
+            return
         try:
             async with self._client.stream("GET", url) as response:
                 self._check(response)
