@@ -1,9 +1,8 @@
 import io
-import multiprocessing
 import os
-import random
+import subprocess
+import sys
 import threading
-import time
 
 import pytest
 
@@ -189,34 +188,30 @@ def test_what_is_larger_than_the_limit_is_there_until_something_else_comes(cache
     assert cache.get(small) == b"y"
 
 
-def kernel(folder, seed, failures):
-    """Write, read and clean for a while, as a kernel does; put whatever is wrong in ``failures``."""
-    try:
-        cache, chance = ContentCache(folder, 40_000), random.Random(seed)  # noqa: S311
-        until = time.monotonic() + 2
-        while time.monotonic() < until:
-            content = bytes([chance.randrange(40)]) * chance.choice((10, 3_000, 20_000))
-            digest = cache.put(content) if chance.random() < 0.7 else cache.put_pieces([content[:5], content[5:]])
-            file = io.BytesIO()
-            for got in (cache.get(digest), file.getvalue() if cache.copy(digest, file) else None):
-                if got not in (None, content):
-                    failures.put("other content")
-            if chance.random() < 0.2:
-                cache.clean()
-    except BaseException as error:  # noqa: BLE001 - told in the test
-        failures.put(repr(error))
+# Writes, reads and cleans for a while, as a kernel does.
+KERNEL = """
+import io, random, sys, time
+from pathlib import Path
+from comfy_notebook.cache import ContentCache
+
+cache, chance = ContentCache(Path(sys.argv[1]), 40_000), random.Random(int(sys.argv[2]))
+until = time.monotonic() + 2
+while time.monotonic() < until:
+    content = bytes([chance.randrange(40)]) * chance.choice((10, 3_000, 20_000))
+    digest = cache.put(content) if chance.random() < 0.7 else cache.put_pieces([content[:5], content[5:]])
+    file = io.BytesIO()
+    for got in (cache.get(digest), file.getvalue() if cache.copy(digest, file) else None):
+        assert got in (None, content)
+    if chance.random() < 0.2:
+        cache.clean()
+"""
 
 
 def test_several_processes_at_once(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    failures = context.Queue()
-    kernels = [context.Process(target=kernel, args=(tmp_path / "originals", seed, failures)) for seed in range(4)]
+    command = [sys.executable, "-c", KERNEL, str(tmp_path / "originals")]
+    kernels = [subprocess.Popen([*command, str(seed)], stderr=subprocess.PIPE, text=True) for seed in range(4)]
     for process in kernels:
-        process.start()
-    for process in kernels:
-        process.join(60)
-        assert process.exitcode == 0
-    assert failures.empty()
+        assert (process.communicate(timeout=60)[1], process.returncode) == ("", 0)
     cache = ContentCache(tmp_path / "originals", 40_000)
     cache.clean()
     left = files(tmp_path)

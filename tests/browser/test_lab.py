@@ -129,7 +129,7 @@ def test_a_click_shows_a_picture_large_and_another_hides_it(copied, open_noteboo
     write(lab.folder, "%load_ext comfy_notebook", call)
     notebook = open_notebook(lab, "test.ipynb")
     notebook.run_all()
-    zoom = notebook.page.locator(".cnb-zoom").first
+    zoom = notebook.page.locator(".cnb-shot").first
     large = zoom.locator("figure img")
     assert not large.is_visible()
     zoom.locator("summary").click()

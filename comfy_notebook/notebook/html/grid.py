@@ -62,13 +62,21 @@ def grid_for(sizes: Sequence[tuple[int, int]], columns: int | None = None, side:
     columns, side
         How many to a row, and the longest side in CSS pixels, where a user wants to say.
     """
-    usual_columns, usual_side = _LAYOUTS.get(len(sizes), _LAYOUT_OF_FEW if len(sizes) <= _FEW else _LAYOUT_OF_MANY)
-    columns, side = columns or usual_columns, side or usual_side
+    columns, side = columns or _usual(len(sizes))[0], side or usual_side(len(sizes))
     shapes = [width / height if width and height else _UNKNOWN_SHAPE for width, height in sizes]
     mean = sum(min(shape, 3.0) for shape in shapes) / len(shapes) if shapes else _UNKNOWN_SHAPE
     height = max(24, round(side / max(1.0, mean)))
     row = mean * height + _GAP
     return Grid(columns, height, round(columns * row - _GAP) + _SLACK if columns > 1 else 0)
+
+
+def usual_side(count: int) -> int:
+    """Return the longest side, in CSS pixels, that suits so many pictures."""
+    return _usual(count)[1]
+
+
+def _usual(count: int) -> tuple[int, int]:
+    return _LAYOUTS.get(count, _LAYOUT_OF_FEW if count <= _FEW else _LAYOUT_OF_MANY)
 
 
 def laid_out(cells: Sequence[Markup], grid: Grid) -> Markup:

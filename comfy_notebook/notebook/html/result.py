@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from comfy_notebook.notebook.html.gallery import gallery
+from comfy_notebook.notebook.html.grid import usual_side
 from comfy_notebook.notebook.html.parts import EMPTY, block, breakable, folded, page, row, table
 from comfy_notebook.notebook.html.texts import texts
 from comfy_notebook.notebook.media.pipeline import prepare
@@ -88,6 +89,7 @@ def _groups(result: ExecuteResult, items: Sequence[Item], columns: int | None, s
     by_var: dict[str, list[Item]] = {}
     for item in items:
         by_var.setdefault(item.media.var, []).append(item)
+    side = side or usual_side(sum(item.is_visual for item in items))  # so that groups stand side by side
     names = _in_order(result, {*by_var, *result.texts_by_var})
     seeds = " · ".join(_seeds(result))
     for name in names:
