@@ -65,9 +65,10 @@ def grid_for(sizes: Sequence[tuple[int, int]], columns: int | None = None, side:
     columns, side = columns or _usual(len(sizes))[0], side or usual_side(len(sizes))
     shapes = [width / height if width and height else _UNKNOWN_SHAPE for width, height in sizes]
     mean = sum(min(shape, 3.0) for shape in shapes) / len(shapes) if shapes else _UNKNOWN_SHAPE
-    height = max(24, round(side / max(1.0, mean)))
+    tallest = max((height for _, height in sizes), default=0) or side
+    height = max(24, min(round(side / max(1.0, mean)), tallest))
     row = mean * height + _GAP
-    return Grid(columns, height, round(columns * row - _GAP) + _SLACK if columns > 1 else 0)
+    return Grid(columns, height, round(columns * row - _GAP) + _SLACK if columns else 0)
 
 
 def usual_side(count: int) -> int:
@@ -81,7 +82,7 @@ def _usual(count: int) -> tuple[int, int]:
 
 def laid_out(cells: Sequence[Markup], grid: Grid) -> Markup:
     """Put cells into rows."""
-    most = Markup("max-width:min(100%,{}px);").format(grid.width) if grid.width else EMPTY
+    most = Markup("width:{}px;max-width:100%;").format(grid.width) if grid.width else EMPTY
     return Markup(
         '<div class="cnb-grid" style="display:flex;flex-wrap:wrap;gap:{}px;{}--cnb-row:{};align-items:flex-start">'
         "{}</div>"
