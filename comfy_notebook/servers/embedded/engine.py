@@ -10,7 +10,7 @@ import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -24,7 +24,10 @@ from comfy_notebook.servers.embedded.sockets import Sockets
 from comfy_notebook.servers.embedded.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
@@ -54,7 +57,7 @@ class Engine:
         self._worker: Worker | None = None
         self._loop = asyncio.new_event_loop()
         # our own, because a loop ends its default one in a new thread, and at exit there are no new threads
-        self._executor = ThreadPoolExecutor(thread_name_prefix="comfy_notebook embedded files")
+        self._executor = _Executor(thread_name_prefix="comfy_notebook embedded files")
         self._loop.set_default_executor(self._executor)
         self._lock = threading.Lock()
         self._stopped = False
@@ -139,6 +142,21 @@ class Engine:
         finally:
             await sockets.close()
             await runner.cleanup()
+
+
+class _Executor(ThreadPoolExecutor):
+    """A pool that does in place what it is given while the interpreter exits: a file still has to be closed then."""
+
+    def submit(self, work: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:
+        try:
+            return super().submit(work, *args, **options)
+        except RuntimeError:
+            done: Future[T] = Future()
+            try:
+                done.set_result(work(*args, **options))
+            except BaseException as error:  # noqa: BLE001 - whoever waits for it hears of it
+                done.set_exception(error)
+            return done
 
 
 def _status(remaining: int) -> dict[str, Any]:

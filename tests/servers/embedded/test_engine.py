@@ -375,3 +375,14 @@ def test_pictures_can_become_too_small(http):
     kind, error = run(http, graph)["status"]["messages"][-1]
     assert (kind, error["node_id"]) == ("execution_error", "3")
     assert "cannot be scaled to 0 x 0" in error["exception_message"]
+
+
+def test_a_file_is_still_closed_while_the_interpreter_exits(monkeypatch):
+    """Its pools take no more work by then, and a request may be under way."""
+    with Engine.start() as engine:
+        sent = {"image": ("a.txt", b"content")}
+        assert httpx.post(f"{engine.url}/upload/image", files=sent).status_code == 200
+        monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+        answer = httpx.get(f"{engine.url}/view?filename=a.txt&type=input")
+        monkeypatch.undo()
+        assert answer.content == b"content"
