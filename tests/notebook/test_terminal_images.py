@@ -20,6 +20,7 @@ from comfy_notebook.notebook import terminal
 fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
 pytest.importorskip("textual_image")
 SIXEL, KITTY = rb"\x1bP[0-9;]*q.+?\x1b\\", rb"\x1b_G[^;]*i=\d+,m=0[^;]*;[A-Za-z0-9+/=]+\x1b\\"
+QUESTIONS = re.compile(rb"\x1b\[c|\x1b_G[^;]*i=(\d+)[^;]*a=q[^;]*;AAAA\x1b\\")
 ATTRIBUTES = {"sixel": b"\x1b[?62;4c", "kitty": b"\x1b[?62;c", "neither": b"\x1b[?6c"}
 SCRIPT = """
 from PIL import Image
@@ -62,12 +63,15 @@ class Pty:
             if select.select([self.master], [], [], 0.1)[0]:
                 piece = os.read(self.master, 65_536)
                 self.seen += piece
-                if b"\x1b[c" in piece:
-                    os.write(self.master, ATTRIBUTES[self.kind])
-                if asked := re.search(rb"\x1b_G[^;]*i=(\d+)[^;]*a=q[^;]*;AAAA\x1b\\", piece):
-                    os.write(self.master, b"\x1b_Gi=%s;%s\x1b\\" % (asked[1], b"OK" if self.kind == "kitty" else b"NO"))
+                for asked in QUESTIONS.finditer(piece):  # a terminal answers in their order
+                    os.write(self.master, self.answer(asked))
         before, self.seen = self.seen[: found.end()], self.seen[found.end() :]
         return before
+
+    def answer(self, asked):
+        if asked[1]:
+            return b"\x1b_Gi=%s;%s\x1b\\" % (asked[1], b"OK" if self.kind == "kitty" else b"NO")
+        return ATTRIBUTES[self.kind]
 
     def type(self, line):
         os.write(self.master, line.encode() + b"\n")

@@ -37,13 +37,12 @@ def open_container(content: bytes, demuxer: str) -> Any:
     """Open a file with one of FFmpeg's demuxers, which may open nothing else."""
     import av
 
-    return av.open(
-        io.BytesIO(content),
-        format=demuxer,
-        metadata_errors="replace",
-        io_open=_refuse,
-        options={"protocol_whitelist": "", "enable_drefs": "0"},
-    )
+    options: dict[str, Any] = {"protocol_whitelist": "", "enable_drefs": "0"}
+    try:
+        file = io.BytesIO(content)
+        return av.open(file, format=demuxer, metadata_errors="replace", io_open=_refuse, options=options)
+    except TypeError:  # PyAV 19 is no longer told about tags in other encodings
+        return av.open(io.BytesIO(content), format=demuxer, io_open=_refuse, options=options)
 
 
 def seconds_of(container: Any, stream: Any) -> float:
@@ -62,11 +61,12 @@ def look(content: bytes, demuxer: str) -> Seen | None:
             stream = container.streams.video[0]
             stream.thread_count = 1
             sounds = container.streams.audio
-            context = stream.codec_context
+            context = stream.codec_context  # read before it decodes: PyAV 19 crashes on one that could not be opened
+            width, height = context.width, context.height
             tracks = Tracks(context.name or "", sounds[0].codec_context.name if sounds else "", context.pix_fmt or "")
             seconds = seconds_of(container, stream)
             poster = _poster(container, stream, seconds) if _decodable(context) else None
-            return Seen(_plain(tracks), context.width, context.height, seconds, poster)
+            return Seen(_plain(tracks), width, height, seconds, poster)
     except Exception as error:  # noqa: BLE001 - demuxers and decoders of hostile content raise anything
         _log.debug("a video cannot be looked into: %s", error)
         return None

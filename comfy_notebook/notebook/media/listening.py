@@ -41,15 +41,16 @@ def listen(content: bytes, demuxer: str) -> Heard | None:
                 return None
             stream = container.streams.audio[0]
             stream.thread_count = 1
-            context = stream.codec_context
+            context = stream.codec_context  # read before it decodes: PyAV 19 crashes on one that could not be opened
+            codec, channels, rate = context.name, context.channels, context.sample_rate
             seconds = seconds_of(container, stream)
             peaks = _Peaks(seconds)
             try:
                 _read(container, stream, peaks)
             except Exception as error:  # noqa: BLE001 - cut off or damaged: what came before will do
                 _log.debug("a sound cannot be decoded further: %s", error)
-            codec = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis"}.get(context.name, context.name)
-            return Heard(codec, seconds or peaks.end, context.channels, context.sample_rate, peaks.bars())
+            codec = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis"}.get(codec, codec)
+            return Heard(codec, seconds or peaks.end, channels, rate, peaks.bars())
     except Exception as error:  # noqa: BLE001 - demuxers of hostile content raise anything
         _log.debug("a sound cannot be listened to: %s", error)
         return None

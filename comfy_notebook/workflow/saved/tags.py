@@ -59,7 +59,15 @@ def _tags(stream: BinaryIO, kind: str) -> list[dict[str, Any]]:
         ) from None
     try:
         # the kind is said, so that no playlist is taken for it and followed to other files
-        with av.open(_Some(stream), format=kind, metadata_errors="replace") as container:
+        with _opened(av, _Some(stream), kind) as container:
             return [dict(container.metadata), *(dict(each.metadata) for each in container.streams)]
     except av.FFmpegError as error:
         raise DamagedError(f"FFmpeg says {error.strerror}") from None
+
+
+def _opened(av: Any, stream: _Some, kind: str) -> Any:
+    """Open a container whose tags may be in any encoding, of which PyAV 19 is no longer told."""
+    try:
+        return av.open(stream, format=kind, metadata_errors="replace")
+    except TypeError:
+        return av.open(stream, format=kind)
