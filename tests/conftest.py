@@ -7,6 +7,7 @@ A real ComfyUI is at COMFYUI_TEST_URL; else it is started by the command in COMF
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ HOW_TO_GET_A_SERVER = (
 # How long an example takes says more about the machine's other work than about ours.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, where no Ctrl-C would arrive
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 OUR_OWN = ("COMFYUI_TEST_URL", "COMFYUI_SERVER", "COMFYUI_SERVER_VENV")
 
 

@@ -40,6 +40,9 @@ class Folder:
         except OSError:
             raise MediaError(f"{media.filename} cannot be fetched: the server no longer has it.") from None
 
+    def write(self, media, file):
+        file.write(self.read(media))
+
     async def aread(self, media):
         return self.read(media)
 

@@ -81,6 +81,9 @@ class Memory:
     def read(self, media):
         return self.contents[media.filename]
 
+    def write(self, media, file):
+        file.write(self.read(media))
+
     async def aread(self, media):
         return self.read(media)
 

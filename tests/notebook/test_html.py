@@ -62,6 +62,9 @@ class Store:
             raise MediaError(f"{media.filename} cannot be fetched: the server no longer has it")
         return self.contents[media.filename]
 
+    def write(self, media, file):
+        file.write(self.read(media))
+
 
 def png(width=64, height=48, mode="RGB", color=0):
     out = io.BytesIO()
@@ -109,7 +112,32 @@ def test_a_large_picture_is_a_thumbnail_that_opens():
     small, large = (attrs for tag, attrs in page.elements if tag == "img")
     assert (small["width"], small["height"]) == ("560", "315")
     assert (large["width"], large["height"]) == ("1280", "720")
-    assert small["alt"] == "a.png · 1600\u00d7900"
+    assert small["alt"] == "cover · a.png · 1600\u00d7900"
+
+
+def test_a_few_pictures_say_their_size_and_seed_and_many_do_not():
+    note = '<small class="cnb-note">64\u00d748 · seed 42</small>'
+    assert result_html(result({f"{n}.png": png() for n in range(12)}, params={"seed": 42})).count(note) == 12
+    assert note not in result_html(result({f"{n}.png": png() for n in range(13)}, params={"seed": 42}))
+
+
+def test_a_file_says_its_type_and_size():
+    html = result_html(result({"mesh.glb": bytes(2_000), "gone.zip": b""} | {"more.bin": bytes(12)}))
+    text = " ".join(read(html).text)
+    assert "mesh.glb · model/gltf-binary ·  original , 2.0 KB" in text
+    assert "more.bin · application/octet-stream ·  original , 12 bytes" in text
+
+
+def test_a_video_leaves_its_poster_where_players_are_taken_out():
+    page = read(result_html(result({"a.mp4": clip()})))
+    assert [tag for tag, _ in page.elements if tag in ("video", "img")] == ["video", "img"]
+    (image,) = (attrs for tag, attrs in page.elements if tag == "img")
+    assert image["alt"] == "A frame of a.mp4"
+
+
+def test_a_thin_picture_is_not_stretched():
+    html = result_html(result({"thin.png": png(12, 2400), "wide.png": png(3000, 1500), "a.png": png(640, 480)}))
+    assert html.count("--cnb-as-it-is:1") == 1
 
 
 def test_nothing_but_data_is_in_it():

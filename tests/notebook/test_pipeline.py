@@ -46,6 +46,9 @@ class Origin:
             media.digest = hashlib.sha256(self.contents[media.filename]).hexdigest()
         return Content(self.contents[media.filename])
 
+    def write(self, media, file):
+        file.write(self.read(media))
+
 
 def files(origin, names=None):
     return [Media(f"http://x/view?filename={name}", filename=name, origin=origin) for name in names or origin.contents]
@@ -83,7 +86,7 @@ def test_items_come_in_order_with_all_that_is_known(photos):
     assert note == ""
     assert all((item.made.width, item.made.height, item.problem) == (400, 300, "") for item in items[:8])
     assert items[8].problem == "page.png: it is not a picture, but a web page (a login page?)."
-    assert (items[9].problem, items[9].small) == ("", None)
+    assert (items[9].problem, items[9].small, items[9].made.bytes) == ("", None, 4)
     assert items[10].problem == "gone.png cannot be fetched: the server no longer has it"
 
 

@@ -14,13 +14,22 @@ if TYPE_CHECKING:
 _MINUTE = 60
 
 
+def note(item: Item, about: str = "") -> str:
+    """Return what is said in a line below a small picture: ``"1024x768 · seed 42"``."""
+    return " · ".join(filter(None, (_pixels(item), about)))
+
+
 def caption(item: Item, about: str = "") -> str:
     """Return ``"name.png · 1024x768 · seed 42"``."""
     made = item.made
-    pixels = f"{made.width}\u00d7{made.height}" if made.width else ""
     sound = " · ".join(filter(None, (_channels(made.channels), f"{made.rate / 1000:g} kHz" if made.rate else "")))
-    parts = (item.media.filename, pixels, duration(made.seconds), made.codec, sound, about, *made.notes)
+    parts = (item.media.filename, _pixels(item), duration(made.seconds), made.codec, sound, about, *made.notes)
     return " · ".join(filter(None, parts))
+
+
+def output(item: Item) -> str:
+    """Return the name of the output that it belongs to; "" if that has none."""
+    return item.media.var if item.media.var != item.media.node_id else ""
 
 
 def duration(seconds: float) -> str:
@@ -42,6 +51,10 @@ def original(item: Item) -> Markup:
     return Markup('<a href="{}" target="_blank" rel="noopener" download>original</a>{}{}').format(
         str(item.media), ", " if weight else EMPTY, weight
     )
+
+
+def _pixels(item: Item) -> str:
+    return f"{item.made.width}\u00d7{item.made.height}" if item.made.width else ""
 
 
 def _channels(count: int) -> str:

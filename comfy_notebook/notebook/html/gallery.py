@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from comfy_notebook.notebook.html.captions import caption, original
 from comfy_notebook.notebook.html.grid import Grid, grid_for, laid_out
-from comfy_notebook.notebook.html.parts import EMPTY, breakable
+from comfy_notebook.notebook.html.parts import EMPTY, breakable, row
 from comfy_notebook.notebook.html.pictures import picture
 from comfy_notebook.notebook.html.players import sound, video
 
@@ -39,8 +39,9 @@ def gallery(
     seen = [item for item in items if item.is_visual and not item.problem]
     grid = grid_for([(item.made.width, item.made.height) for item in seen], columns, side)
     cells = [_visual(item, grid, about) for item in seen]
-    rest = [_other(item) for item in items if not (item.is_visual and not item.problem)]
-    return Markup("{}{}").format(laid_out(cells, grid) if cells else EMPTY, EMPTY.join(rest))
+    sounds = [sound(item) for item in items if item.media.kind == "audio" and not item.problem]
+    rest = [_missing(item) if item.problem else _file(item) for item in items if item.problem or _is_other(item)]
+    return Markup("{}{}{}").format(laid_out(cells, grid) if cells else EMPTY, row(sounds, gap=20), EMPTY.join(rest))
 
 
 def _visual(item: Item, grid: Grid, about: Callable[[Media], str]) -> Markup:
@@ -49,14 +50,12 @@ def _visual(item: Item, grid: Grid, about: Callable[[Media], str]) -> Markup:
     return picture(item, item.small, grid, about(item.media)) if item.small else _file(item)
 
 
-def _other(item: Item) -> Markup:
-    if item.problem:
-        return _missing(item)
-    return sound(item) if item.media.kind == "audio" else _file(item)
+def _is_other(item: Item) -> bool:
+    return not item.is_visual and item.media.kind != "audio"
 
 
 def _file(item: Item) -> Markup:
-    return Markup('<p class="cnb-file" style="margin:4px 0">{} · {} · {}</p>').format(
+    return Markup('<p class="cnb-file" dir="auto" style="margin:4px 0">{} · {} · {}</p>').format(
         breakable(caption(item)), item.media.mime, original(item)
     )
 

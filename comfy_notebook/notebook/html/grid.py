@@ -24,6 +24,7 @@ _FEW = 12
 _LAYOUT_OF_MANY = (0, 150)  # as many to a row as fit
 _GAP = 8
 _UNKNOWN_SHAPE = 1.0
+_NARROWEST = 64  # as the style sheet has it
 _SLACK = 4  # for what rounding adds
 
 
@@ -39,11 +40,14 @@ class Grid:
         A row's, in CSS pixels; rows grow a little to fill the width.
     width
         The most that the grid takes, in CSS pixels; 0 for all there is.
+    captions
+        Whether there is room for a line below each.
     """
 
     columns: int
     height: int
     width: int
+    captions: bool
 
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """Return how large something of this size is shown, in CSS pixels: never larger than it is."""
@@ -68,7 +72,8 @@ def grid_for(sizes: Sequence[tuple[int, int]], columns: int | None = None, side:
     tallest = max((height for _, height in sizes), default=0) or side
     height = max(24, min(round(side / max(1.0, mean)), tallest))
     row = mean * height + _GAP
-    return Grid(columns, height, round(columns * row - _GAP) + _SLACK if columns else 0)
+    width = round(columns * row - _GAP) + _SLACK if columns else 0
+    return Grid(columns, height, width, captions=len(sizes) <= _FEW)
 
 
 def usual_side(count: int) -> int:
@@ -91,6 +96,6 @@ def laid_out(cells: Sequence[Markup], grid: Grid) -> Markup:
 
 def cell_style(width: int, height: int, grid: Grid) -> Markup:
     """Return the style of one cell: its share of a row. What is shown as small as it is keeps its size."""
-    grows = height >= grid.height
+    grows = height >= grid.height and width >= _NARROWEST
     share = Markup("--cnb-shape:{:.3f}").format(width / height) if grows else Markup("--cnb-as-it-is:1")
     return Markup("max-width:100%;margin:0;{}").format(share)

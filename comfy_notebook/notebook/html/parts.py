@@ -48,14 +48,17 @@ def data_url(content: bytes, mime: str) -> str:
 
 
 def row(items: Iterable[Markup], gap: int = 8, width: int | None = None) -> Markup:
-    """Lay items side by side, and below each other where there is no room.
+    """Lay items side by side, and below each other where there is no room; nothing if there are none.
 
     ``gap`` and ``width``, the most that a row may take, are in CSS pixels.
     """
+    laid = EMPTY.join(items)
+    if not laid:
+        return EMPTY
     most = Markup("max-width:min(100%,{}px);").format(width) if width else EMPTY
     return Markup(
         '<div class="cnb-row" style="display:flex;flex-wrap:wrap;gap:{}px;{}align-items:flex-start">{}</div>'
-    ).format(gap, most, EMPTY.join(items))
+    ).format(gap, most, laid)
 
 
 def folded(title: str, body: Markup) -> Markup:
@@ -68,7 +71,8 @@ def folded(title: str, body: Markup) -> Markup:
 def block(text: str) -> Markup:
     """Show text as it is, line by line; long text scrolls."""
     return Markup(
-        '<pre tabindex="0" style="white-space:pre-wrap;max-height:24em;overflow:auto;margin:4px 0;padding:8px">{}</pre>'
+        '<pre tabindex="0" dir="auto" '
+        'style="white-space:pre-wrap;max-height:24em;overflow:auto;margin:4px 0;padding:8px">{}</pre>'
     ).format(text)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from comfy_notebook.notebook.html.captions import caption, original
+from comfy_notebook.notebook.html.captions import caption, note, original, output
 from comfy_notebook.notebook.html.grid import cell_style
 from comfy_notebook.notebook.html.parts import breakable, data_url
 
@@ -20,17 +20,19 @@ def picture(item: Item, small: Encoded, grid: Grid, about: str) -> Markup:
     """Show a picture; ``about`` is what its caption says beside name and size: the seed."""
     made = item.made
     width, height = grid.fitted(made.width or small.width, made.height or small.height)
-    words = caption(item, about)
+    words = " · ".join(filter(None, (output(item), caption(item, about))))
     large = image(item.large, item.large.width, item.large.height, words) if item.large else Markup()
+    line = Markup('<small class="cnb-note">{}</small>').format(note(item, about)) if grid.captions else Markup()
     return Markup(
         '<details class="cnb-shot{}" style="{}">'
-        '<summary style="list-style:none;cursor:pointer" title="{}">{}</summary>'
-        '<figure style="margin:6px 0 2px">{}<figcaption>{} · {}</figcaption></figure></details>'
+        '<summary style="list-style:none;cursor:pointer" title="{}">{}{}</summary>'
+        '<figure style="margin:6px 0 2px">{}<figcaption dir="auto">{} · {}</figcaption></figure></details>'
     ).format(
         "" if item.large else " cnb-whole",
         cell_style(width, height, grid),
         words,
         image(small, width, height, words),
+        line,
         large,
         breakable(words),
         original(item),

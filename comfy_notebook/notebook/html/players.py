@@ -22,14 +22,15 @@ _AUDIO_WIDTH = 420
 def video(item: Item, grid: Grid) -> Markup:
     """Show a video at the height of its row."""
     width, height = grid.fitted(item.made.width, item.made.height)
+    still = image(item.small, width, height, f"A frame of {item.media.filename}") if item.small else Markup()
     if item.player is None:
-        shown = image(item.small, width, height, f"A frame of {item.media.filename}") if item.small else Markup()
-    else:
+        shown = still
+    else:  # where players are taken out, what is in them stays
         poster = Markup(' poster="{}"').format(data_url(item.small.content, item.small.mime)) if item.small else ""
         shown = Markup(
             '<video controls muted loop preload="metadata" width="{}" height="{}" aria-label="{}" '
-            'style="max-width:100%;height:auto"{} src="{}"></video>'
-        ).format(width, height, item.media.filename, poster, data_url(item.player.content, item.player.mime))
+            'style="max-width:100%;height:auto"{} src="{}">{}</video>'
+        ).format(width, height, item.media.filename, poster, data_url(item.player.content, item.player.mime), still)
     return _figure(item, shown, cell_style(width, height, grid))
 
 
@@ -37,7 +38,7 @@ def sound(item: Item) -> Markup:
     """Show a sound's waveform above its player."""
     wave = image(item.small, _AUDIO_WIDTH, 64, f"Waveform of {item.media.filename}") if item.small else Markup()
     player = _player(item.media.filename, item.player) if item.player else Markup()
-    style = Markup("width:{}px;max-width:100%;margin:0").format(_AUDIO_WIDTH)
+    style = Markup("width:{}px;max-width:100%;margin:0 0 8px").format(_AUDIO_WIDTH)
     return _figure(item, Markup("{}{}").format(wave, player), style)
 
 
@@ -48,6 +49,6 @@ def _player(name: str, content: Encoded) -> Markup:
 
 
 def _figure(item: Item, shown: Markup, style: Markup) -> Markup:
-    return Markup('<figure class="cnb-play" style="{}">{}<figcaption>{} · {}</figcaption></figure>').format(
+    return Markup('<figure class="cnb-play" style="{}">{}<figcaption dir="auto">{} · {}</figcaption></figure>').format(
         style, shown, breakable(caption(item)), original(item)
     )

@@ -81,7 +81,8 @@ def error_card(error: ComfyError) -> Markup:
 def warning(text: str) -> Markup:
     """Show a line that a user should see."""
     return Markup(
-        '<div class="cnb-warn" style="padding:4px 12px;margin:4px 0;border-left:4px solid rgba(183,121,31,.9)">{}</div>'
+        '<div class="cnb-warn" style="padding:4px 12px;margin:4px 0;border-left:4px solid rgba(183,121,31,.9)">'
+        '<span aria-hidden="true">⚠</span> {}</div>'
     ).format(breakable(text))
 
 
@@ -123,7 +124,8 @@ def _heading(title: str, items: Sequence[Item], texts: Sequence[str]) -> Markup:
 
 
 def _footer(result: ExecuteResult) -> Markup:
-    parts = [f"{_MARKS.get(result.status, '')} {result.status}"]
+    status = Markup("<strong>{} {}</strong>").format(_MARKS.get(result.status, ""), result.status)
+    parts = []
     if result.duration is not None:
         parts.append(f"{result.duration:.2f} s")
     if result.server:
@@ -132,7 +134,7 @@ def _footer(result: ExecuteResult) -> Markup:
     if not result.media and not result.texts and result.status == "completed":
         parts.append("no outputs")
     return Markup('<div class="cnb-foot cnb-faint" style="margin-top:10px;padding-top:6px">{}{}{}</div>').format(
-        breakable(" · ".join(parts)),
+        Markup(" · ").join([status, *map(breakable, parts)]),
         folded("Parameters", table(result.params)) if result.params else EMPTY,
         folded("Raw outputs", block(_raw(result.outputs))) if result.outputs else EMPTY,
     )

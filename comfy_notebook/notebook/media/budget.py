@@ -48,8 +48,9 @@ def choose(files: Sequence[tuple[str, Prepared]], limits: Limits) -> list[Choice
     """
     choices = [Choice() for _ in files]
     left = limits.pictures
-    for index, (_, made) in enumerate(files):
-        if made.small is not None and (cost := _cost(made.small)) <= left:
+    for index, (kind, made) in enumerate(files):
+        times = 2 if kind == "video" and made.plays_as else 1  # a poster is in the player, and in its place
+        if made.small is not None and (cost := times * _cost(made.small)) <= left:
             choices[index], left = Choice(made.small), left - cost
     for index, (_, made) in enumerate(files):
         if choices[index].small and made.large is not None and (cost := _cost(made.large)) <= left:

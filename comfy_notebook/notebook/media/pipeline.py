@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -156,9 +157,9 @@ def _submit(media: Media, batch: _Batch, priority: int) -> Future[tuple[Prepared
 
 def _make(media: Media, recipe: Recipe) -> tuple[Prepared, str]:
     """Return what is made of a file, and a sentence if that is nothing."""
-    if media.kind == "file":  # only linked to
-        return Prepared(), ""
     try:
+        if media.kind == "file":  # of which its size is all there is to show
+            return Prepared(_count(media)), ""
         digest = media.digest
         made = memory.get((digest, media.kind, recipe)) if digest else None
         if made is None:
@@ -176,6 +177,22 @@ def _make(media: Media, recipe: Recipe) -> tuple[Prepared, str]:
             problem="it cannot be shown"
         ), f"{media.filename} cannot be shown: {error or type(error).__name__}."
     return made, f"{media.filename}: {made.problem}." if made.problem else ""
+
+
+def _count(media: Media) -> int:
+    counter = _Counter()
+    media.write_to(counter)
+    return counter.count
+
+
+class _Counter(io.BytesIO):
+    """Takes a file of any size, and keeps nothing of it."""
+
+    count = 0
+
+    def write(self, piece: Any) -> int:
+        self.count += len(piece)
+        return len(piece)
 
 
 def _made(media: Media, content: bytes, recipe: Recipe) -> Prepared:
