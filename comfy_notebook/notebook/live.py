@@ -1,6 +1,6 @@
 """Shows a run in its cell while it runs, and puts the result in the same place when it ends.
 
-The first picture appears only after a moment, so that a quick run leaves nothing but its result.
+Nothing appears in the first moment, so that a quick run leaves nothing but its result.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from comfy_notebook.notebook.html.live import live_html, live_text
+from comfy_notebook.notebook.media.pipeline import Ahead
 from comfy_notebook.notebook.show import mimebundle
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import DisplayHandle
 
+    from comfy_notebook.notebook.media.pipeline import Item
     from comfy_notebook.results import ExecuteResult
     from comfy_notebook.servers.following import Run
 
 _FIRST_SECONDS = 0.5
 _PAUSE_SECONDS = 0.25  # previews are pictures: four a second is what front ends bear
 _CLOCK_SECONDS = 1.0  # without news, for the clock
+_BYTES_PER_SECOND = 1_000_000
 
 
 class LiveView:
@@ -31,6 +34,8 @@ class LiveView:
     def __init__(self, shell: InteractiveShell, *, enabled: bool) -> None:
         self._shell = shell
         self._enabled = enabled and getattr(shell, "kernel", None) is not None
+        self.prefetch = Ahead() if self._enabled else None
+        self._finished: list[Item] = []
         self._began = time.monotonic()
         self._run: Run | None = None
         self._news = False
@@ -46,7 +51,9 @@ class LiveView:
             self._ticker = asyncio.create_task(self._tick())
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(self, kind: object, *exception: object) -> None:
+        if kind is not None and self.prefetch is not None:
+            self.prefetch.cancel()
         if self._ticker is not None:
             self._ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -72,25 +79,32 @@ class LiveView:
 
     async def _tick(self) -> None:
         await asyncio.sleep(_FIRST_SECONDS)
-        shown_at = 0.0
+        shown_at, size = 0.0, 0
         while True:
             now = time.monotonic()
-            if self._news or now - shown_at >= _CLOCK_SECONDS:
+            if self._has_news() or now - shown_at >= _CLOCK_SECONDS:
                 self._news, shown_at = False, now
-                self._publish(now - self._began)
-            await asyncio.sleep(_PAUSE_SECONDS)
+                size = self._publish(now - self._began)
+            await asyncio.sleep(max(_PAUSE_SECONDS, size / _BYTES_PER_SECOND))
 
-    def _publish(self, seconds: float) -> None:
+    def _has_news(self) -> bool:
+        known = len(self._finished)
+        self._finished = self.prefetch.ready() if self.prefetch is not None else []
+        return self._news or len(self._finished) != known
+
+    def _publish(self, seconds: float) -> int:
+        """Show how it stands, and return how many characters that took."""
         from IPython.display import display
 
         bundle: dict[str, Any] = {
             "text/plain": live_text(self._run, seconds),
-            "text/html": live_html(self._run, seconds),
+            "text/html": live_html(self._run, seconds, self._finished),
         }
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
+        return len(bundle["text/html"])
 
 
 def _show_no_more(shell: InteractiveShell, result: ExecuteResult) -> None:

@@ -285,16 +285,8 @@ class ComfyMagics(Magics):
         return self._deliver(order, result, view)
 
     async def _perform(self, order: Order, view: LiveView) -> ExecuteResult:
-        from comfy_notebook.notebook.media.pipeline import Ahead
-
-        ahead = None if order.quiet else Ahead()
-        try:
-            async with view:
-                return await order.kit.perform(order.source, order.params, prefetch=ahead, watch=view.watch)
-        except asyncio.CancelledError:
-            if ahead is not None:
-                ahead.cancel()
-            raise
+        async with view:
+            return await order.kit.perform(order.source, order.params, prefetch=view.prefetch, watch=view.watch)
 
     def _deliver(self, order: Order, result: ExecuteResult, view: LiveView) -> ExecuteResult | None:
         """Assign, show or raise: what the cell's options ask for."""

@@ -57,7 +57,7 @@ def saved(server, graph, class_type, **inputs):
     history, _ = server.run(graph, extra_data=json.loads(json.dumps(EXTRA)))
     assert history["status"]["status_str"] == "success", history["status"]
     output = history["outputs"]["9"]
-    items = output.get("images") or output["audio"]
+    items = output.get("images") or output.get("audio") or output["latents"]
     return output, [(item, server.fetch(item)) for item in items], history["prompt"][2]
 
 
@@ -220,6 +220,22 @@ def test_a_video_of_odd_size_fails(server, unique):
     kind, error = history["status"]["messages"][-1]
     assert (kind, error["node_id"]) == ("execution_error", "2")
     assert error["exception_type"] == "av.error.ExternalError"
+
+
+def test_latent_pictures_are_saved(server, unique):
+    graph = {"1": node("EmptyLatentImage", width=64, height=48, batch_size=2)}
+    output, files, sent = saved(server, graph, "SaveLatent", samples=["1", 0], filename_prefix=f"{unique}/l")
+    ((item, content),) = files
+    assert output == {"latents": [item]}
+    assert item == {"filename": "l_00001_.latent", "subfolder": unique, "type": "output"}
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    assert read(header.pop("__metadata__")) == expected_metadata(sent)
+    begin, end = header["latent_tensor"]["data_offsets"]
+    assert (header["latent_tensor"]["dtype"], header["latent_tensor"]["shape"]) == ("F32", [2, 4, 6, 8])
+    assert header["latent_format_version_0"] == {"dtype": "F32", "shape": [0], "data_offsets": [begin, begin]}
+    assert content[8 + length :][begin:end] == bytes(4 * 2 * 4 * 6 * 8)
+    assert (8 + length) % 8 == 0
 
 
 @pytest.mark.parametrize(("codec", "pixels"), [("vp9", "yuv420p"), ("av1", "yuv420p10le")])

@@ -106,6 +106,25 @@ def test_a_long_run_shows_its_progress_and_leaves_one_output(notebook):
     assert again.data("execute_result")[0].startswith("Completed in")
 
 
+def test_what_is_finished_shows_while_the_rest_still_runs(notebook):
+    early = {
+        "90": {"class_type": "EmptyImage", "inputs": {"width": 96, "height": 64, "batch_size": 2, "color": 255}},
+        "91": {"class_type": "SaveImage", "inputs": {"images": ["90", 0], "filename_prefix": "early"}},
+    }
+    graph = early | sampled(steps=150, seed=1)
+    notebook.run(f"graph = {graph!r}")
+    (reply,) = notebook.run(f"%%comfy graph\nseed = {time.time_ns()}")
+    assert reply.status == "ok"
+    live = [out["data"]["text/html"] for _, out in reply.outputs[:-1]]
+    pictures = [html.count('alt="early_') for html in live]
+    assert pictures == sorted(pictures)
+    assert pictures[-1] == 2
+    last = reply.outputs[-1][1]["data"]["text/html"]
+    assert "cnb-bar" in live[-1]
+    assert ">cnb-bar" not in last
+    assert last.count("early_") >= 2
+
+
 def test_a_failed_cell_shows_a_card_and_stops_run_all(notebook):
     failed, after = notebook.run("%%comfy workflow.json\nwidth = 0", "'not reached'")
     assert (failed.status, failed.ename) == ("error", "ParameterError")

@@ -6,23 +6,41 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from comfy_notebook.notebook.html.parts import EMPTY, breakable, data_url, page
+from comfy_notebook.notebook.html.parts import EMPTY, breakable, data_url, page, row
+from comfy_notebook.notebook.html.pictures import image
 from comfy_notebook.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfy_notebook.notebook.media.encoding import Encoded
+    from comfy_notebook.notebook.media.pipeline import Item
     from comfy_notebook.servers.events import Preview
     from comfy_notebook.servers.following import Run
 
 _PREVIEW_BYTES = 200_000
 _PREVIEW_WIDTH = 256
+_FINISHED, _FINISHED_BYTES = 8, 300_000  # of what is finished: it is sent again with every update
+_TILE = 160  # CSS pixels of its longer side
 
 
-def live_html(run: Run | None, seconds: float) -> str:
-    """Return the state of a run; ``seconds`` since the cell began. Without a run, it is being prepared."""
+def live_html(run: Run | None, seconds: float, finished: Sequence[Item] = ()) -> str:
+    """Return the state of a run.
+
+    Parameters
+    ----------
+    run
+        None while it is being prepared.
+    seconds
+        Since the cell began.
+    finished
+        The files that it made so far.
+    """
     fraction = run.progress if run else 0.0
     return page(
         Markup('<div style="max-width:560px">{}{}</div>').format(_bar(fraction), _line(run, fraction, seconds)),
         _preview(run.state.preview) if run and run.state.preview else EMPTY,
+        _finished(finished) if finished else EMPTY,
     )
 
 
@@ -58,6 +76,29 @@ def _doing(run: Run | None) -> str:
         return "starting"
     step = f" · step {state.step[0]:g} of {state.step[1]:g}" if state.step else ""
     return f"{run.title(state.current) or state.current}{step}"
+
+
+def _finished(items: Sequence[Item]) -> Markup:
+    """Show what is there already: the last few pictures, and the names of all else."""
+    seen = [item for item in items if item.small and item.is_visual]
+    names = [item.media.filename for item in items if item not in seen]
+    shown = seen[-_FINISHED:]
+    left = _FINISHED_BYTES
+    tiles: list[Markup] = []
+    for item in reversed(shown):
+        left -= len(item.small.content) if item.small else 0
+        if left >= 0 and item.small:
+            tiles.insert(0, _tile(item, item.small))
+    more = len(seen) - len(tiles)
+    words = [*([f"{more} more"] if more else []), *names[-_FINISHED:]]
+    line = Markup('<div class="cnb-faint">{}</div>').format(breakable(" · ".join(words))) if words else EMPTY
+    return Markup('<div style="margin-top:8px">{}{}</div>').format(row(tiles), line)
+
+
+def _tile(item: Item, small: Encoded) -> Markup:
+    width, height = small.width or _TILE, small.height or _TILE
+    scale = min(1.0, _TILE / max(width, height))
+    return image(small, max(1, round(width * scale)), max(1, round(height * scale)), item.media.filename)
 
 
 def _preview(preview: Preview) -> Markup:

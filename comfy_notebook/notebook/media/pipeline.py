@@ -93,17 +93,23 @@ class Ahead:
 
     def __init__(self) -> None:
         self._batch = _Batch(())
-        self._futures: list[Future[Any]] = []
+        self._begun: list[tuple[Media, Future[tuple[Prepared, str]]]] = []
 
     def __call__(self, media: Iterable[Media]) -> None:
         """Begin with these, too."""
         added = list(media)
         self._batch.add(added)
-        self._futures += [_submit(item, self._batch, AHEAD) for item in added]
+        self._begun += [(item, _submit(item, self._batch, AHEAD)) for item in added]
+
+    def ready(self) -> list[Item]:
+        """Return those that can be shown by now, in the order in which they came."""
+        done = [(item, future) for item, future in self._begun if future.done() and not future.cancelled()]
+        outcomes = [(item, *future.result()) for item, future in done if future.exception() is None]
+        return [Item(item, made, made.small) for item, made, problem in outcomes if not problem]
 
     def cancel(self) -> None:
         """Leave it: nobody will see them."""
-        cancel(self._futures)
+        cancel([future for _, future in self._begun])
 
 
 class _Batch:

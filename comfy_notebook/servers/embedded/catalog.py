@@ -318,6 +318,11 @@ _DIFFUSION = (
         outputs=("LATENT",),
         description=_stand_in("keeps the picture for KSampler to start from."),
     ),
+    Schema(
+        "SaveLatent", "SaveLatent", "_for_testing", "nodes",
+        required={"samples": socket("LATENT"), "filename_prefix": text("latents/ComfyUI")},
+        output_node=True, hidden=True,
+    ),
 )
 
 # fmt: on

@@ -95,5 +95,6 @@ NODES: Mapping[str, Node] = MappingProxyType(
         "KSampler": Node(diffusion.sample),
         "VAEDecode": Node(diffusion.decode),
         "VAEEncode": _pure(diffusion.encode),
+        "SaveLatent": Node(diffusion.save_latent),
     },
 )

@@ -5,6 +5,7 @@ They have the names and schemas of the real nodes, so that a workflow runs uncha
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NotRequired, TypedDict
@@ -12,6 +13,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from PIL import Image
 
+from comfy_notebook.servers.embedded import metadata
 from comfy_notebook.servers.embedded.art.sampler import LAYERS, sigmas
 from comfy_notebook.servers.embedded.art.sampler import sample as sampled
 from comfy_notebook.servers.embedded.art.studio import (
@@ -26,6 +28,7 @@ from comfy_notebook.servers.embedded.art.studio import (
 from comfy_notebook.servers.embedded.values import Floats, Outcome, Run, to_bytes
 
 _PREVIEW_SIDE = 320
+_ALIGNED = 8  # bytes
 _MOST_NOISE = np.float32(0.92)
 
 
@@ -123,6 +126,21 @@ def encode(*, pixels: Floats, vae: BuiltIn) -> tuple[Latent]:  # noqa: ARG001 - 
         raise ValueError(f"a picture has to be at least {SCALE} pixels wide and high to be encoded")
     cut = pixels[:, :height, :width, :3]
     return ({"samples": np.stack([encoded(each) for each in cut]), "canvases": [Canvas(base=each) for each in cut]},)
+
+
+def save_latent(run: Run, *, samples: Latent, filename_prefix: str) -> Outcome:
+    """Save latent pictures as safetensors, without what they are painted on."""
+    layers = np.ascontiguousarray(samples["samples"], "<f4")
+    header = {
+        "__metadata__": metadata.entries(run),
+        "latent_format_version_0": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]},
+        "latent_tensor": {"dtype": "F32", "shape": layers.shape, "data_offsets": [0, layers.nbytes]},
+    }
+    described = json.dumps(header).encode()
+    described += b" " * (-len(described) % _ALIGNED)
+    content = len(described).to_bytes(8, "little") + described + layers.tobytes()
+    saved = run.files.series(filename_prefix, "output").save(content, ".latent")
+    return Outcome(ui={"latents": [saved]})
 
 
 def _canvases(latent: Latent) -> list[Canvas]:
