@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _QUALITIES = (82, 70, 58, 45)
-_QUALITIES_OF_MANY = (60, 50, 40)
+_QUALITIES_OF_MANY = (60, 50, 40, 34)
 _STEP = 0.87  # of the bytes remain at the next quality
 _CLOSE = 1.25  # how far from the size asked for a quick one may be, either way
 _ATTEMPTS = 9
