@@ -32,9 +32,11 @@ if TYPE_CHECKING:
         RunCancelledError,
         RunError,
         RunLostError,
+        RunTimeoutError,
         ServerError,
         WorkflowError,
     )
+    from comfy_notebook.jobs import Job
     from comfy_notebook.kit import ComfyKit, load
     from comfy_notebook.media import Media
     from comfy_notebook.results import ExecuteResult
@@ -44,6 +46,7 @@ __all__ = [
     "ComfyError",
     "ComfyKit",
     "ExecuteResult",
+    "Job",
     "Media",
     "MediaError",
     "MissingExtraError",
@@ -53,6 +56,7 @@ __all__ = [
     "RunCancelledError",
     "RunError",
     "RunLostError",
+    "RunTimeoutError",
     "ServerError",
     "Workflow",
     "WorkflowError",
@@ -65,6 +69,7 @@ _HOMES = {
     "ComfyError": "errors",
     "ComfyKit": "kit",
     "ExecuteResult": "results",
+    "Job": "jobs",
     "Media": "media",
     "MediaError": "errors",
     "MissingExtraError": "errors",
@@ -74,6 +79,7 @@ _HOMES = {
     "RunCancelledError": "errors",
     "RunError": "errors",
     "RunLostError": "errors",
+    "RunTimeoutError": "errors",
     "ServerError": "errors",
     "Workflow": "workflow.document",
     "WorkflowError": "errors",

@@ -10,6 +10,7 @@
     ├── RunError            the run began and did not complete
     │   ├── NodeError       a node raised an exception
     │   ├── RunCancelledError   the run was interrupted, or taken out of the queue
+    │   ├── RunTimeoutError     it took longer than it was given
     │   └── RunLostError        the server no longer knows the run
     ├── MediaError          a file of a result can no longer be had
     └── MissingExtraError   an optional part is not installed
@@ -160,6 +161,10 @@ class NodeError(RunError):
 
 class RunCancelledError(RunError):
     """The run was interrupted, or taken out of the queue."""
+
+
+class RunTimeoutError(RunError):
+    """The run took longer than it was given, and was stopped."""
 
 
 class RunLostError(RunError):

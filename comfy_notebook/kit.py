@@ -11,21 +11,23 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from comfy_notebook import settings
-from comfy_notebook.errors import ComfyError, NoServerError, WorkflowError
-from comfy_notebook.results import ExecuteResult
+from comfy_notebook.errors import ComfyError, NoServerError, RunTimeoutError, WorkflowError
+from comfy_notebook.jobs import Attempt, Batch, Job
 from comfy_notebook.servers.address import shown
 from comfy_notebook.servers.portal import portal
 from comfy_notebook.workflow.binding import Binding, bind
 from comfy_notebook.workflow.document import Workflow
 from comfy_notebook.workflow.formats import Document
+from comfy_notebook.workflow.reseeding import reseeded
 from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from comfy_notebook.media import Media
+    from comfy_notebook.results import ExecuteResult
     from comfy_notebook.servers.comfyui import ComfyUI
-    from comfy_notebook.servers.following import Run
+    from comfy_notebook.servers.following import Watch
     from comfy_notebook.workflow.sources import Source
 
 _log = logging.getLogger("comfy_notebook")
@@ -77,7 +79,13 @@ class ComfyKit:
         self._partner_key = settings.COMFY_ORG_API_KEY.resolve(comfy_org_api_key)
         self._said: set[str] = set()
 
-    async def execute(self, workflow: Source | Workflow, params: Mapping[str, Any] | None = None) -> ExecuteResult:
+    async def execute(
+        self,
+        workflow: Source | Workflow,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it becomes a result
+    ) -> ExecuteResult:
         """Run a workflow and wait for its end.
 
         Parameters
@@ -91,6 +99,9 @@ class ComfyKit:
             (``"upscale_model.scale_by"``); or any node's input as ``"6.text"`` or ``"KSampler.seed"``. A seed may
             be ``"random"``. Files may be paths, URLs, bytes, PIL images, numpy arrays, or an earlier result's
             media; a pair of pictures is a picture and its mask.
+        timeout
+            Seconds after which it is stopped, waiting in the queue included: then it failed, with the outputs that
+            it had.
 
         Returns
         -------
@@ -98,20 +109,84 @@ class ComfyKit:
             Also when something is wrong, be it with the workflow, a value, the server or a node: then ``status`` is
             "failed" or "cancelled", ``msg`` says what happened, and ``error`` has the details.
         """
-        return await portal.cross(self.perform(workflow, params or {}))
+        return await portal.cross(self.perform(workflow, params or {}, timeout=timeout))
 
     async def execute_json(
-        self, workflow_json: Mapping[str, Any], params: Mapping[str, Any] | None = None
+        self,
+        workflow_json: Mapping[str, Any],
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it becomes a result
     ) -> ExecuteResult:
         """Run a workflow given as a dict; the same as :meth:`execute`."""
-        return await self.execute(workflow_json, params)
+        return await self.execute(workflow_json, params, timeout=timeout)
 
-    def run(self, workflow: Source | Workflow, params: Mapping[str, Any] | None = None) -> ExecuteResult:
+    def run(
+        self, workflow: Source | Workflow, params: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> ExecuteResult:
         """Run a workflow and block until its end; the same as :meth:`execute` without ``await``.
 
         Works in a script, in IPython and in a notebook. Ctrl-C cancels the run on the server.
         """
-        return portal.wait(self.perform(workflow, params or {}))
+        return portal.wait(self.perform(workflow, params or {}, timeout=timeout))
+
+    def submit(
+        self,
+        workflow: Source | Workflow,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        prefetch: Callable[[Sequence[Media]], None] | None = None,
+    ) -> Job:
+        """Run a workflow in the background, and return at once.
+
+        Parameters
+        ----------
+        workflow, params, timeout
+            As for :meth:`execute`.
+        prefetch
+            Called on a thread of ours with the files of each node as soon as it has them.
+        """
+        given = dict(params or {})
+        return Job(
+            lambda attempt, watch: self.perform(
+                workflow, given, timeout=timeout, prefetch=prefetch, watch=watch, attempt=attempt
+            )
+        )
+
+    def submit_many(
+        self,
+        workflow: Source | Workflow,
+        params: Mapping[str, Any] | None,
+        count: int,
+        *,
+        timeout: float | None = None,
+        prefetch: Callable[[Sequence[Media]], None] | None = None,
+    ) -> Batch:
+        """Run a workflow ``count`` times in the background, each time with other seeds, and return at once.
+
+        A seed among ``params`` is that of the first run, and the next ones count on from it; all others are drawn. All
+        runs are sent ahead, so that the server never waits for the next. The rest is as for :meth:`submit`.
+        """
+        given = dict(params or {})
+
+        def job(number: int) -> Job:
+            return Job(
+                lambda attempt, watch: self.perform(
+                    workflow, given, timeout=timeout, prefetch=prefetch, watch=watch, attempt=attempt
+                ),
+                Attempt(number),
+            )
+
+        return Batch([job(number) for number in range(count)])
+
+    def attach(self, prompt_id: str) -> Job:
+        """Pick up a run that the server has, by its id: one of another kernel, or of this one before it restarted.
+
+        Its events go to whoever sent it, so that its progress is not seen; its outputs and its end are. If there is
+        none of this id, the job's result says so.
+        """
+        return Job(lambda attempt, watch: self._rejoin(prompt_id, attempt, watch))
 
     def load(self, workflow: Source | Workflow) -> Workflow:
         """Read a workflow, and what this kit's server says of its nodes, without running it.
@@ -174,28 +249,58 @@ class ComfyKit:
         source: Source | Document | Workflow,
         given: Mapping[str, Any],
         *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it becomes a result
         prefetch: Callable[[Sequence[Media]], None] | None = None,
-        watch: Callable[[Run], None] | None = None,
+        watch: Watch | None = None,
+        attempt: Attempt | None = None,
     ) -> ExecuteResult:
         """Load, bind, upload, submit, follow, collect: one run, whose failure is a result, too.
 
-        To be awaited on the portal's loop. ``prefetch`` and ``watch`` are those of ``ComfyUI.execute``.
+        To be awaited on the portal's loop. ``prefetch`` and ``watch`` are those of ``ComfyUI.execute``; ``attempt``
+        takes what becomes known of the run.
         """
-        known: dict[str, Any] = {}
+        attempt = attempt or Attempt()
         try:
-            document = await self._read(source)
-            server, note = await self._choose(document.class_types)
-            known |= {"server": server.label, "warnings": [note] if note else []}
-            workflow = await self._workflow(server, document)
-            known["workflow"] = workflow.graph
-            binding = await self._bind(server, workflow, given)
-            known |= {"params": binding.params, "workflow": binding.graph}
-            extra = {"api_key_comfy_org": self._partner_key} if self._partner_key else {}
-            result = await server.execute(workflow, binding, extra_data=extra, prefetch=prefetch, watch=watch)
+            async with asyncio.timeout(timeout) as limit:
+                result = await self._perform(source, given, prefetch, watch, attempt)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            error = RunTimeoutError(f"The run was stopped: it was not over after {timeout:g} s.")
+            result = attempt.ended(error)
         except ComfyError as error:
-            return ExecuteResult.failure(error, **known)
-        result.warnings[:0] = known["warnings"]
+            result = attempt.ended(error)
+        _log.info("%s on %s: %s", result.status, result.server or "no server", result.msg or result.counts())
         return result
+
+    async def _perform(
+        self,
+        source: Source | Document | Workflow,
+        given: Mapping[str, Any],
+        prefetch: Callable[[Sequence[Media]], None] | None,
+        watch: Watch | None,
+        attempt: Attempt,
+    ) -> ExecuteResult:
+        document = await self._read(source)
+        server, note = await self._choose(document.class_types)
+        attempt.server, attempt.warnings = server, [note] if note else []
+        workflow = await self._workflow(server, document)
+        attempt.workflow = workflow.graph
+        values = given if attempt.number is None else reseeded(workflow, given, attempt.number)
+        binding = await self._bind(server, workflow, values)
+        run = attempt.run = server.prepare(workflow, binding)
+        extra = {"api_key_comfy_org": self._partner_key} if self._partner_key else {}
+        result = await server.execute(run, extra_data=extra, prefetch=prefetch, watch=watch)
+        result.warnings[:0] = attempt.warnings
+        return result
+
+    async def _rejoin(self, prompt_id: str, attempt: Attempt, watch: Watch) -> ExecuteResult:
+        try:
+            attempt.server = await self.server()
+            attempt.run = await attempt.server.find(prompt_id)
+            return await attempt.server.rejoin(attempt.run, watch=watch)
+        except ComfyError as error:
+            return attempt.ended(error)
 
     async def inspect(self, source: Source | Document | Workflow) -> Workflow:
         """Read a workflow, as :meth:`load`; to be awaited on the portal's loop."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.media import Media, MediaList, Shown
+from comfy_notebook.media import MediaList, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from comfy_notebook.errors import ComfyError
-
-__all__ = ["CANCELLED", "COMPLETED", "FAILED", "ExecuteResult", "Media", "MediaList"]
 
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
 
@@ -165,3 +163,57 @@ class ExecuteResult(Shown):
     def __repr__(self) -> str:
         seconds = "" if self.duration is None else f", {self.duration:.2f} s"
         return f"<ExecuteResult {self.status}: {self.counts()}{seconds}>"
+
+
+class ResultList(Shown, list[ExecuteResult]):
+    """The results of several runs of one workflow, which show themselves as one gallery."""
+
+    @property
+    def images(self) -> MediaList:
+        """All pictures, run by run."""
+        return MediaList(media for result in self for media in result.images)
+
+    @property
+    def media(self) -> MediaList:
+        """All files, run by run."""
+        return MediaList(media for result in self for media in result.media)
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts, run by run."""
+        return [text for result in self for text in result.texts]
+
+    @property
+    def error(self) -> ComfyError | None:
+        """What went wrong first; None if all completed."""
+        return next((result.error for result in self if result.error is not None), None)
+
+    def joined(self) -> ExecuteResult:
+        """Return one result with everything in it: the worst status, and the parameters that all share."""
+        status = next((kind for kind in (FAILED, CANCELLED) if any(each.status == kind for each in self)), COMPLETED)
+        whole = ExecuteResult(status, error=self.error, msg=str(self.error or ""))
+        for each in self:
+            _join(whole, each)
+        first = self[0] if self else whole
+        whole.server, whole.workflow = first.server, first.workflow
+        shared = first.params.items()
+        whole.params = {
+            name: value for name, value in shared if all(_same(each.params.get(name), value) for each in self)
+        }
+        return whole
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(map(repr, self))}]"
+
+
+def _join(whole: ExecuteResult, part: ExecuteResult) -> None:
+    for kind in ("images", "videos", "audios", "files", "texts"):
+        getattr(whole, kind).extend(getattr(part, kind))
+        for name, items in getattr(part, f"{kind}_by_var").items():
+            getattr(whole, f"{kind}_by_var").setdefault(name, type(items)()).extend(items)
+    whole.warnings += [warning for warning in part.warnings if warning not in whole.warnings]
+    whole.duration = max(filter(None, (whole.duration, part.duration)), default=None)  # they were sent together
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)

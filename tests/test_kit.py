@@ -222,7 +222,7 @@ def test_sampling_shows_its_progress_and_previews(kit):
 
     async def run():
         return await kit.perform(
-            sampled(steps=6), {"prompt": "a dog"}, watch=lambda run: seen.append((run.progress, run.state.preview))
+            sampled(steps=6), {"prompt": "a dog"}, watch=lambda run, _: seen.append((run.progress, run.state.preview))
         )
 
     from comfy_notebook.servers.portal import portal

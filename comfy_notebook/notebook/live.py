@@ -6,21 +6,22 @@ Nothing appears in the first moment, so that a quick run leaves nothing but its 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.notebook.html.live import live_html, live_text
+from comfy_notebook.jobs import RUNNING, jobs_of
+from comfy_notebook.notebook.html.live import Moment, doing, live_html, live_text
 from comfy_notebook.notebook.media.pipeline import Ahead
 from comfy_notebook.notebook.show import mimebundle
+from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import DisplayHandle
 
-    from comfy_notebook.notebook.media.pipeline import Item
-    from comfy_notebook.results import ExecuteResult
-    from comfy_notebook.servers.following import Run
+    from comfy_notebook.jobs import Batch, Job
+    from comfy_notebook.results import ExecuteResult, ResultList
 
 _FIRST_SECONDS = 0.5
 _PAUSE_SECONDS = 0.25  # previews are pictures: four a second is what front ends bear
@@ -29,85 +30,135 @@ _BYTES_PER_SECOND = 1_000_000
 
 
 class LiveView:
-    """The display of one run, driven on the portal's loop between ``async with`` and its end."""
+    """The display of one job in a notebook; it is updated on the portal's loop.
 
-    def __init__(self, shell: InteractiveShell, *, enabled: bool) -> None:
+    Attributes
+    ----------
+    prefetch
+        What a job is to be submitted with, so that its pictures are ready when it ends.
+    """
+
+    def __init__(self, shell: InteractiveShell, *, first: float = _FIRST_SECONDS) -> None:
         self._shell = shell
-        self._enabled = enabled and getattr(shell, "kernel", None) is not None
-        self.prefetch = Ahead() if self._enabled else None
-        self._finished: list[Item] = []
+        self._first = first
         self._began = time.monotonic()
-        self._run: Run | None = None
-        self._news = False
         self._handle: DisplayHandle | None = None
-        self._ticker: asyncio.Task[None] | None = None
+        self._lock = threading.Lock()  # between the loop's updates and whoever ends them
+        self._over = False
+        self._seen: tuple[Any, ...] = ()
+        self.prefetch = Ahead()
 
-    def watch(self, run: Run) -> None:
-        """Take note that the run went on."""
-        self._run, self._news = run, True
+    def begin(self, work: Job | Batch) -> None:
+        """Show a job, or several, from now on."""
+        portal.start(self._tick(work))
 
-    async def __aenter__(self) -> Self:
-        if self._enabled:
-            self._ticker = asyncio.create_task(self._tick())
-        return self
+    def end(self) -> None:
+        """Update it no more."""
+        with self._lock:
+            self._over = True
 
-    async def __aexit__(self, kind: object, *exception: object) -> None:
-        if kind is not None and self.prefetch is not None:
-            self.prefetch.cancel()
-        if self._ticker is not None:
-            self._ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
-
-    def finish(self, result: ExecuteResult, *, silent: bool) -> None:
+    def finish(self, result: ExecuteResult | ResultList, *, silent: bool) -> None:
         """Put the result where the progress was, if there was any; the cell's value then shows nothing more."""
         if silent:
             self.clear()
         elif self.replace(result):
             _show_no_more(self._shell, result)
 
-    def replace(self, result: ExecuteResult) -> bool:
+    def replace(self, result: ExecuteResult | ResultList) -> bool:
         """Show a result where the progress was; False if there was none."""
+        self.end()
         if self._handle is not None:
             self._handle.update(mimebundle(result, None, None), raw=True)
         return self._handle is not None
 
     def clear(self) -> None:
         """Take the progress away."""
+        self.end()
+        self.prefetch.cancel()
         if self._handle is not None:
             self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
-    async def _tick(self) -> None:
-        await asyncio.sleep(_FIRST_SECONDS)
-        shown_at, size = 0.0, 0
-        while True:
-            now = time.monotonic()
-            if self._has_news() or now - shown_at >= _CLOCK_SECONDS:
-                self._news, shown_at = False, now
-                size = self._publish(now - self._began)
+    async def _tick(self, work: Job | Batch) -> None:
+        await asyncio.sleep(self._first)
+        shown_at = 0.0
+        while not self._over and not work.done:
+            now, size = time.monotonic(), 0
+            self._feed(work)
+            moment = self._moment(work)
+            if self._is_news(moment) or now - shown_at >= _CLOCK_SECONDS:
+                shown_at, size = now, self._publish(moment)
             await asyncio.sleep(max(_PAUSE_SECONDS, size / _BYTES_PER_SECOND))
 
-    def _has_news(self) -> bool:
-        known = len(self._finished)
-        self._finished = self.prefetch.ready() if self.prefetch is not None else []
-        return self._news or len(self._finished) != known
+    def _feed(self, work: Job | Batch) -> None:
+        """Do nothing: the job itself tells what it has made."""
 
-    def _publish(self, seconds: float) -> int:
+    def _moment(self, work: Job | Batch) -> Moment:
+        jobs = jobs_of(work)
+        at_work = [job for job in jobs if not job.done]
+        job = next((job for job in at_work if job.status == RUNNING), at_work[0] if at_work else jobs[-1])
+        seconds, finished = time.monotonic() - self._began, self.prefetch.ready()
+        return Moment(job.run, seconds, finished, job.ahead, len(jobs) - len(at_work), len(jobs))
+
+    def _is_news(self, moment: Moment) -> bool:
+        """Whether what there is to see has changed."""
+        state = moment.run.state if moment.run is not None else None
+        at = (state.current, id(state.preview)) if state is not None else None
+        before, self._seen = self._seen, (doing(moment), moment.fraction, at, len(moment.finished))
+        return before != self._seen
+
+    def _publish(self, moment: Moment) -> int:
         """Show how it stands, and return how many characters that took."""
         from IPython.display import display
 
-        bundle: dict[str, Any] = {
-            "text/plain": live_text(self._run, seconds),
-            "text/html": live_html(self._run, seconds, self._finished),
-        }
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
+        bundle = {"text/plain": live_text(moment), "text/html": live_html(moment)}
+        with self._lock:
+            if self._over:
+                return 0
+            if self._handle is None:
+                self._handle = display(bundle, raw=True, display_id=True)
+            else:
+                self._handle.update(bundle, raw=True)
         return len(bundle["text/html"])
 
 
-def _show_no_more(shell: InteractiveShell, result: ExecuteResult) -> None:
+class JobView(LiveView):
+    """The display of what runs in the background: the result takes its place by itself."""
+
+    def __init__(self, shell: InteractiveShell, work: Job | Batch) -> None:
+        super().__init__(shell, first=0.0)
+        self._fed: dict[Job, int] = {}
+        self._publish(self._moment(work))
+        self.begin(work)
+
+    def _feed(self, work: Job | Batch) -> None:
+        for job in jobs_of(work):
+            made = job.media
+            self.prefetch(made[self._fed.get(job, 0) :])
+            self._fed[job] = len(made)
+
+    async def _tick(self, work: Job | Batch) -> None:
+        await super()._tick(work)
+        result = await work
+        bundle = await asyncio.to_thread(mimebundle, result, None, None)
+        if self._handle is not None:
+            self._handle.update(bundle, raw=True)
+
+
+def show_job(work: Job | Batch) -> None:
+    """Show what runs in the background where IPython shows things: live in a notebook, as it stands elsewhere."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    shell = get_ipython()
+    if work.done and shell is not None:
+        display(work.result())
+    elif getattr(shell, "kernel", None) is None:
+        print(repr(work))  # noqa: T201 - what a terminal shows, it prints
+    else:
+        JobView(shell, work)
+
+
+def _show_no_more(shell: InteractiveShell, result: ExecuteResult | ResultList) -> None:
     """Let this cell's value be the result without a second display of it; later displays are as ever."""
     vars(result)["_ipython_display_"] = lambda: None
 

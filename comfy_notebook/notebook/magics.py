@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import keyword
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.error import UsageError
@@ -15,6 +15,7 @@ from IPython.display import display
 from traitlets import Enum, Unicode, validate
 
 from comfy_notebook.errors import ComfyError, WorkflowError
+from comfy_notebook.jobs import underway
 from comfy_notebook.kit import ComfyKit
 from comfy_notebook.notebook.awaiting import AWAITED
 from comfy_notebook.notebook.body import read_body
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from comfy_notebook.results import ExecuteResult
+    from comfy_notebook.jobs import Batch, Job
+    from comfy_notebook.results import ExecuteResult, ResultList
     from comfy_notebook.workflow.formats import Document
 
+    Work: TypeAlias = Job | Batch
+    Outcome: TypeAlias = ExecuteResult | ResultList
 
 _PEEK_SECONDS = 0.8  # JupyterLab drops completions after a second
 
@@ -55,6 +59,9 @@ class Order:
     quiet: bool
     no_raise: bool
     silent: bool
+    timeout: float | None
+    runs: int
+    background: bool
 
 
 @magics_class
@@ -104,8 +111,11 @@ class ComfyMagics(Magics):
     @argument("-s", "--server", metavar="URL", help='run it there: a URL, or "embedded" for the built-in engine')
     @argument("-q", "--quiet", action="store_true", help="show nothing")
     @argument("--no-raise", action="store_true", help="return a failed result instead of failing the cell")
+    @argument("-n", "--runs", metavar="N", type=int, default=1, help="run it so many times, each with another seed")
+    @argument("-b", "--background", action="store_true", help="return a job at once, and go on")
+    @argument("-t", "--timeout", metavar="SECONDS", type=float, help="stop the run when it is not over by then")
     @cell_magic("comfy")  # type: ignore[arg-type]
-    def comfy_cell(self, line: str, cell: str) -> ExecuteResult | None:
+    def comfy_cell(self, line: str, cell: str) -> Outcome | Work | None:
         r"""Run a ComfyUI workflow; the cell's body gives its parameters.
 
         The body is Python, run with the notebook's variables; the names that it assigns are the parameters::
@@ -133,20 +143,26 @@ class ComfyMagics(Magics):
 
         Press Tab in the body for the workflow's parameters; ``%comfy run workflow.json`` runs it without any.
         The result shows itself and is the cell's value: ``result.images[0].pil()``, ``result.texts``,
-        ``result.images_by_var["cover"]``. A failed run fails the cell, so that Run All stops.
+        ``result.images_by_var["cover"]``. A failed run fails the cell, so that Run All stops. Interrupting the cell
+        ends the run on the server, and ``--timeout 60`` does after a minute.
+
+        ``-n 8`` runs it eight times with different seeds; the value is a list of results, shown as one gallery.
+        ``--background -o job`` returns at once: ``job`` shows itself live, ``job.result()`` or ``await job`` waits for
+        the result, ``job.cancel()`` ends it, and the notebook goes on meanwhile.
         """
         return self._obey(self._order(line, cell))
 
     @cell_magic(AWAITED)  # type: ignore[arg-type]
-    async def comfy_cell_awaited(self, line: str, cell: str) -> ExecuteResult | None:
+    async def comfy_cell_awaited(self, line: str, cell: str) -> Outcome | Work | None:
         """Run a ``%%comfy`` cell without blocking the kernel; notebooks' cells are rewritten to this."""
         order = self._order(line, cell)
-        view = LiveView(self._shell, enabled=not order.quiet)
+        work, view = self._begin(order)
+        if order.background:
+            return self._hand_over(order, work)
         try:
-            result = await portal.cross(self._perform(order, view))
+            result = await work
         except asyncio.CancelledError:
-            view.clear()
-            raise Interrupted from None
+            self._interrupt(order, work, view)
         return self._deliver(order, result, view)
 
     @line_magic("comfy")  # type: ignore[arg-type]
@@ -158,6 +174,8 @@ class ComfyMagics(Magics):
             %comfy                        the state of the server: version, devices, memory, queue
             %comfy use URL                run workflows there from now on; "embedded": on the built-in engine
             %comfy run workflow.json      run a workflow without parameters; options as for %%comfy
+            %comfy queue                  what the server runs, and what waits there, mine and others'
+            %comfy cancel [ID ...]        end my runs there, or those whose ids begin so
             %comfy inspect workflow.json  its parameters, outputs, and what the server lacks for it
             %comfy doctor                 versions and settings, for finding out why something does not work
 
@@ -169,12 +187,15 @@ class ComfyMagics(Magics):
             "status": self._status,
             "use": self._use,
             "run": self._run,
+            "queue": self._queue,
+            "cancel": self._cancel,
             "inspect": self._inspect,
             "doctor": self._doctor,
         }
         if command not in commands:
             raise UsageError(
-                f"%comfy has no command {command!r}. It has: use, run, inspect, doctor, or nothing. See %comfy?"
+                f"%comfy has no command {command!r}. It has: {', '.join(filter(None, commands))}, or nothing. "
+                "See %comfy?"
             )
         return commands[command](rest.strip())
 
@@ -198,10 +219,23 @@ class ComfyMagics(Magics):
             self.server = before
             raise
 
-    def _run(self, line: str) -> ExecuteResult | None:
+    def _run(self, line: str) -> Outcome | Work | None:
         if not line:
             raise UsageError("%comfy run: name a workflow, as in: %comfy run workflow.json")
         return self._obey(self._order(line, ""))
+
+    def _queue(self, _line: str) -> Any:
+        from comfy_notebook.notebook.reports import queue
+
+        async def ask() -> Any:
+            return await queue(await self._kit().server())
+
+        return portal.wait(ask())
+
+    def _cancel(self, line: str) -> Any:
+        from comfy_notebook.notebook.reports import cancelled
+
+        return cancelled(underway(), line.split())
 
     def _inspect(self, line: str) -> Workflow:
         if not line:
@@ -249,6 +283,8 @@ class ComfyMagics(Magics):
         arguments = parse_argstring(self.comfy_cell, line)
         if arguments.out is not None and (not arguments.out.isidentifier() or keyword.iskeyword(arguments.out)):
             raise UsageError(f"-o: {arguments.out!r} cannot be a variable's name.")
+        if arguments.runs < 1:
+            raise UsageError(f"-n: {arguments.runs} runs are none. Give 1 or more.")
         source, params = self._source(arguments.workflow, cell)
         return Order(
             kit=self._kit(arguments.server),
@@ -257,6 +293,9 @@ class ComfyMagics(Magics):
             out=arguments.out,
             quiet=arguments.quiet,
             no_raise=arguments.no_raise,
+            timeout=arguments.timeout,
+            runs=arguments.runs,
+            background=arguments.background,
             silent=arguments.quiet or bool(cell and DisplayHook.semicolon_at_end_of_expression(cell)),
         )
 
@@ -275,32 +314,65 @@ class ComfyMagics(Magics):
             error.hint = error.hint or "Without a workflow on the line, the body has to be a workflow's JSON."
             raise
 
-    def _obey(self, order: Order) -> ExecuteResult | None:
-        view = LiveView(self._shell, enabled=not order.quiet)
+    def _obey(self, order: Order) -> Outcome | Work | None:
+        work, view = self._begin(order)
+        if order.background:
+            return self._hand_over(order, work)
         try:
-            result = portal.wait(self._perform(order, view))
+            result = work.result()
         except KeyboardInterrupt:
-            view.clear()
-            raise Interrupted from None
+            self._interrupt(order, work, view)
         return self._deliver(order, result, view)
 
-    async def _perform(self, order: Order, view: LiveView) -> ExecuteResult:
-        async with view:
-            return await order.kit.perform(order.source, order.params, prefetch=view.prefetch, watch=view.watch)
+    def _begin(self, order: Order) -> tuple[Work, LiveView | None]:
+        in_kernel = getattr(self._shell, "kernel", None) is not None
+        view = LiveView(self._shell) if in_kernel and not order.quiet and not order.background else None
+        prefetch = view.prefetch if view is not None else None
+        work: Work
+        if order.runs > 1:
+            work = order.kit.submit_many(
+                order.source, order.params, order.runs, timeout=order.timeout, prefetch=prefetch
+            )
+        else:
+            work = order.kit.submit(order.source, order.params, timeout=order.timeout, prefetch=prefetch)
+        if view is not None:
+            view.begin(work)
+        return work, view
 
-    def _deliver(self, order: Order, result: ExecuteResult, view: LiveView) -> ExecuteResult | None:
+    def _hand_over(self, order: Order, work: Work) -> Work | None:
+        if order.out:
+            self._shell.user_ns[order.out] = work
+        return None if order.silent else work
+
+    def _interrupt(self, order: Order, work: Work, view: LiveView | None) -> NoReturn:
+        """End the run, show what it had, and fail the cell as an interrupted one."""
+        try:
+            result = work.stop()
+        except TimeoutError:  # the machine is busy: it ends all the same
+            raise Interrupted from None
+        if order.out:
+            self._shell.user_ns[order.out] = result
+        if not order.silent and (result.media or result.texts):
+            if view is None or not view.replace(result):
+                display(result)
+        elif view is not None:
+            view.clear()
+        raise Interrupted from None
+
+    def _deliver(self, order: Order, result: Outcome, view: LiveView | None) -> Outcome | None:
         """Assign, show or raise: what the cell's options ask for."""
         if order.out:
             self._shell.user_ns[order.out] = result
         if result.error is not None and not order.no_raise:
             self._fail(result, result.error, view)
-        view.finish(result, silent=order.silent)
+        if view is not None:
+            view.finish(result, silent=order.silent)
         return None if order.silent else result
 
-    def _fail(self, result: ExecuteResult, error: ComfyError, view: LiveView) -> None:
+    def _fail(self, result: Outcome, error: ComfyError, view: LiveView | None) -> None:
         """Fail the cell: with a card where there is HTML, with text alone in a terminal."""
         if getattr(self._shell, "kernel", None) is not None:
-            if not view.replace(result):
+            if view is None or not view.replace(result):
                 display(result)
             error.shown = True
         elif result.media or result.texts:

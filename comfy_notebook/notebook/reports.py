@@ -7,14 +7,17 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import UsageError
+
 from comfy_notebook import __version__
 from comfy_notebook.notebook import nesting
 from comfy_notebook.notebook.html.parts import page, size, table
 from comfy_notebook.servers.address import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from comfy_notebook.jobs import Job
     from comfy_notebook.servers.comfyui import ComfyUI
 
 _PACKAGES = ("ipython", "ipykernel", "ipywidgets", "jupyterlab", "notebook", "httpx", "websockets", "pillow")
@@ -51,6 +54,37 @@ async def status(server: ComfyUI) -> Report:
         report["memory"] = f"{size(system.get('ram_free', 0))} free of {size(system['ram_total'])}"
     report["queue"] = f"{len(running)} running, {len(pending)} waiting"
     return report
+
+
+async def queue(server: ComfyUI) -> Report:
+    """Ask a server what it runs and what waits there, mine and others'. To be awaited on the portal's loop."""
+    running, pending = await server.queue()
+    waiting = sorted(pending, key=lambda item: item[0])
+    rows = {f"running {number}": _queued(item, server) for number, item in enumerate(running, 1)}
+    rows |= {f"waiting {number}": _queued(item, server) for number, item in enumerate(waiting, 1)}
+    return Report({"server": server.label} | (rows or {"queue": "empty"}))
+
+
+def cancelled(jobs: Sequence[Job], wanted: Sequence[str]) -> Report:
+    """End my jobs, all or those whose ids begin as wanted, and tell which.
+
+    Raises
+    ------
+    UsageError
+        If none of mine has such an id.
+    """
+    chosen = [job for job in jobs if not wanted or (job.prompt_id or "").startswith(tuple(wanted))]
+    if wanted and not chosen:
+        raise UsageError(f"%comfy cancel: no run of mine is called {' or '.join(wanted)}. See: %comfy queue")
+    for job in reversed(chosen):
+        job.cancel()
+    ended = [job.result().prompt_id or "not sent yet" for job in chosen]
+    return Report({f"cancelled {number}": name for number, name in enumerate(ended, 1)} or {"cancelled": "nothing"})
+
+
+def _queued(item: Sequence[Any], server: ComfyUI) -> str:
+    whose = "mine" if item[1] in server.mine else "someone else's"
+    return f"{item[1]}, {whose}, {len(item[2])} nodes"
 
 
 def doctor(server: str) -> Report:

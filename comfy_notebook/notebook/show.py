@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.media import Media, MediaList
 from comfy_notebook.notebook.text import media_text, result_text, workflow_text
-from comfy_notebook.results import ExecuteResult
+from comfy_notebook.results import ExecuteResult, ResultList
 from comfy_notebook.workflow.document import Workflow
 
 if TYPE_CHECKING:
@@ -29,13 +29,15 @@ def mimebundle(shown: Any, include: Iterable[str] | None, exclude: Iterable[str]
 
 def html(shown: Any) -> str:
     """Return a result, a workflow or media as HTML; files are fetched."""
-    from comfy_notebook.notebook.html.result import media_html, result_html
+    from comfy_notebook.notebook.html.result import media_html, result_html, results_html
     from comfy_notebook.notebook.html.workflow import workflow_html
 
     if isinstance(shown, Workflow):
         return workflow_html(shown)
     if isinstance(shown, ExecuteResult):
         return result_html(shown)
+    if isinstance(shown, ResultList):
+        return results_html(shown)
     return media_html([shown] if isinstance(shown, Media) else shown)
 
 
@@ -57,6 +59,8 @@ def text(shown: Any) -> str:
         return workflow_text(shown)
     if isinstance(shown, ExecuteResult):
         return result_text(shown)
+    if isinstance(shown, ResultList):
+        return "\n".join(map(result_text, shown)) or "[]"
     return media_text(shown) if isinstance(shown, MediaList) else repr(str(shown))
 
 

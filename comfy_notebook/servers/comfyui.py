@@ -8,17 +8,29 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.errors import MediaError, NodeError, NoServerError, RunCancelledError, RunError, ServerError
+from comfy_notebook.errors import (
+    MediaError,
+    NodeError,
+    NoServerError,
+    RunCancelledError,
+    RunError,
+    RunLostError,
+    ServerError,
+)
 from comfy_notebook.results import CANCELLED, COMPLETED, FAILED, ExecuteResult
 from comfy_notebook.servers.downloads import RunFiles
-from comfy_notebook.servers.following import Follower, Run
+from comfy_notebook.servers.events import Event, QueueStatus
+from comfy_notebook.servers.following import Follower, Run, Watch
 from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.outputs import Source, collect, media_of
+from comfy_notebook.servers.places import Places
 from comfy_notebook.servers.refusals import left_out, refusal
 from comfy_notebook.servers.socket import EventSocket
+from comfy_notebook.workflow.binding import bind
 from comfy_notebook.workflow.files import FileValue, MaskedFile, RemoteFile, ResultFile, named_by_content
 from comfy_notebook.workflow.masks import with_mask
 from comfy_notebook.workflow.schema import NodeSchema, read_node
+from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,6 +54,8 @@ class ComfyUI:
     ----------
     label
         What results and footers call it.
+    mine
+        The ids of this process's runs there.
     """
 
     def __init__(self, address: Address, label: str | None = None) -> None:
@@ -49,6 +63,8 @@ class ComfyUI:
         self.label = label or address.url
         self._api = Api(address)
         self._socket = EventSocket(address)
+        self._places = Places(self._api)
+        self.mine: set[str] = set()
         self._schemas: dict[str, NodeSchema | None] = {}
         self._uploaded: dict[str, str] = {}
         self._losses = 0
@@ -105,28 +121,31 @@ class ComfyUI:
             binding.place(target, name)
         binding.uploads.clear()
 
+    def prepare(self, workflow: Workflow, binding: Binding) -> Run:
+        """Return a run of a workflow, to be sent; its files are uploaded."""
+        return Run(workflow, binding, RunFiles(self._api))
+
     async def execute(
         self,
-        workflow: Workflow,
-        binding: Binding,
+        run: Run,
         *,
         extra_data: dict[str, Any] | None = None,
         prefetch: Callable[[Sequence[Media]], None] | None = None,
-        watch: Callable[[Run], None] | None = None,
+        watch: Watch | None = None,
     ) -> ExecuteResult:
-        """Run a workflow to its end.
+        """Send a run, and follow it to its end.
 
         Parameters
         ----------
-        workflow, binding
-            The workflow, and its graph with values; the files are uploaded.
+        run
+            From :meth:`prepare`.
         extra_data
             Goes along with it, e.g. a partner's key.
         prefetch
             Called on the portal's thread with the files of each node as soon as it reports them, while the rest still
             runs; they are then on their way. Without it, files are fetched when they are read.
         watch
-            Called on the portal's thread after every batch of events.
+            Called on the portal's thread after every event, with the run and the event.
 
         Returns
         -------
@@ -142,26 +161,67 @@ class ComfyUI:
         RunLostError
             If the server forgot the run, or stopped answering.
         """
-        run = Run(workflow, binding, RunFiles(self._api))
-
-        def tell(run: Run) -> None:
-            if prefetch is not None:
-                self._prefetch(run, prefetch)
-            if watch is not None:
-                watch(run)
-
-        follower = Follower(self._api, self._socket, run, tell)
+        follower = self._follower(run, prefetch, watch)
         try:
             client_id = await self._client_id(run)
             follower.feed.adrift |= client_id is None
             await self._submit(run, follower, client_id, extra_data or {})
-            await follower.follow()
-            return self._result(run)
+            return await self._followed(run, follower)
         except asyncio.CancelledError:
             self._in_background(self._abandon(run))
             raise
         finally:
             follower.close()
+
+    async def find(self, prompt_id: str) -> Run:
+        """Return a run that the server has, running, queued or over, whoever sent it.
+
+        Raises
+        ------
+        RunLostError
+            If it has none of this id.
+        """
+        running, pending = await self._api.queue()
+        graphs = {str(item[1]): item[2] for item in [*running, *pending]}
+        entry = None if prompt_id in graphs else await self._api.history(prompt_id)
+        graph = graphs.get(prompt_id) or (entry["prompt"][2] if entry is not None else None)
+        if graph is None:
+            raise RunLostError(
+                f"{self.label} has no run {prompt_id}, neither queued nor in its history.",
+                hint="It was restarted since, or the id is another server's.",
+            )
+        workflow = read(graph).workflow({})
+        return Run(workflow, bind(workflow, {}, {}, complete=False), RunFiles(self._api), prompt_id, rejoined=True)
+
+    async def rejoin(
+        self, run: Run, *, prefetch: Callable[[Sequence[Media]], None] | None = None, watch: Watch | None = None
+    ) -> ExecuteResult:
+        """Follow a run from :meth:`find` to its end; its events go to whoever sent it, so that the server is asked."""
+        follower = self._follower(run, prefetch, watch)
+        follower.feed.adrift = run.accepted = True
+        try:
+            return await self._followed(run, follower)
+        except asyncio.CancelledError:
+            self._in_background(self._abandon(run))
+            raise
+        finally:
+            follower.close()
+
+    def _follower(self, run: Run, prefetch: Callable[[Sequence[Media]], None] | None, watch: Watch | None) -> Follower:
+        def tell(run: Run, event: Event) -> None:
+            if prefetch is not None:
+                self._prefetch(run, prefetch)
+            if watch is not None:
+                if isinstance(event, QueueStatus) and not run.state.started:
+                    self._places.refresh()
+                watch(run, event)
+
+        return Follower(self._api, self._socket, run, tell)
+
+    async def _followed(self, run: Run, follower: Follower) -> ExecuteResult:
+        self.mine.add(run.prompt_id)
+        await follower.follow()
+        return self.result(run, *_outcome(run))
 
     async def cancel(self, prompt_id: str) -> None:
         """End this run, queued or running, and no one else's; nothing happens if it is over."""
@@ -176,9 +236,9 @@ class ComfyUI:
             await asyncio.sleep(_STRAGGLER_SECONDS)
             await self.cancel(run.prompt_id)
 
-    def _result(self, run: Run) -> ExecuteResult:
+    def result(self, run: Run, status: str, error: ComfyError | None) -> ExecuteResult:
+        """Return what a run has brought, be it over or not."""
         state = run.state
-        status, error = _outcome(run)
         blocked = [str(data.get("exception_message") or "").strip() for data in state.blocked]
         return ExecuteResult(
             status=status,
@@ -193,6 +253,16 @@ class ComfyUI:
             workflow=run.binding.graph,
             **collect(state.outputs, self._source(run)),
         )
+
+    def media(self, run: Run) -> list[Media]:
+        """Return the files that a run has made so far."""
+        source = self._source(run)
+        outputs = [(node_id, output) for node_id, output in run.state.outputs.items() if isinstance(output, dict)]
+        return [media for node_id, output in outputs for media in media_of(node_id, output, source)]
+
+    def ahead(self, run: Run) -> int | None:
+        """Return how many runs are before it in the queue, the running one included; None if that is not known."""
+        return None if run.state.started else self._places.ahead(run.prompt_id)
 
     def _source(self, run: Run) -> Source:
         return Source(self.address.url, run.files, run.workflow.outputs, run.state.display_nodes, run.media)
@@ -228,9 +298,9 @@ class ComfyUI:
             if error.status is not None or not await self._knows(run.prompt_id):
                 raise
             return  # the answer was lost, the run was not
-        run.accepted = True
         if status != 200:
             raise refusal(answer, run.workflow)
+        run.accepted = True
         run.warnings += left_out(answer.get("node_errors") or {}, run.workflow)
         given = str(answer.get("prompt_id") or run.prompt_id)
         if given != run.prompt_id:  # a server before 0.3.45 chooses the id itself

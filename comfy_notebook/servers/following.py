@@ -14,7 +14,7 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from comfy_notebook.errors import NoServerError, RunLostError, ServerError
 from comfy_notebook.servers.progress import RunState
@@ -35,6 +35,7 @@ GRACE_SECONDS = 2.0  # for the end to be announced, once the outcome is known
 BLIND_SECONDS = (0.1, 2.0)  # first and longest pause between questions where there are no events
 AWAY_SECONDS = 60.0  # for a server that stopped answering to come back
 _log = logging.getLogger(__name__)
+Watch: TypeAlias = "Callable[[Run, Event], None]"
 
 
 @dataclass(slots=True)
@@ -55,12 +56,15 @@ class Run:
         The media that were made so far, so that each file is one object.
     accepted
         Whether the server has answered the submit.
+    rejoined
+        Whether it was sent by another process, or another life of this one.
     """
 
     workflow: Workflow
     binding: Binding
     files: RunFiles
     prompt_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    rejoined: bool = False
     state: RunState = field(default_factory=RunState)
     warnings: list[str] = field(default_factory=list)
     prefetched: set[str] = field(default_factory=set)
@@ -69,8 +73,10 @@ class Run:
     began: float = field(default_factory=time.monotonic)
 
     @property
-    def seconds(self) -> float:
-        """From submit to last output, or until now."""
+    def seconds(self) -> float | None:
+        """From submit to last output, or until now; as the server says of one that was rejoined, if it does."""
+        if self.rejoined:
+            return self.state.server_seconds
         return (self.state.last_output or time.monotonic()) - self.began
 
     @property
@@ -89,7 +95,7 @@ class Run:
 class Follower:
     """Brings a run's state up to date until it is over."""
 
-    def __init__(self, api: Api, socket: EventSocket, run: Run, watch: Callable[[Run], None] | None) -> None:
+    def __init__(self, api: Api, socket: EventSocket, run: Run, watch: Watch | None) -> None:
         self._api = api
         self._socket = socket
         self._run = run
@@ -135,7 +141,7 @@ class Follower:
         state.apply(event)
         if self._watch is not None:
             try:
-                self._watch(self._run)
+                self._watch(self._run, event)
             except Exception:  # noqa: BLE001 - a watcher of any kind, and the run matters more
                 _log.exception("what watches a run failed, and no longer watches")
                 self._watch = None

@@ -53,9 +53,11 @@ class Portal:
         RuntimeError
             If called on the loop's own thread, where it could only wait for itself.
         """
-        if threading.current_thread() is self._thread:
+        try:
+            self.may_wait()
+        except RuntimeError:
             work.close()
-            raise RuntimeError("a synchronous call cannot be made from the event loop that serves it; await it")
+            raise
         future = self.start(work)
         try:
             while not future.done():
@@ -65,22 +67,31 @@ class Portal:
             raise
         return future.result()
 
+    def may_wait(self) -> None:
+        """Raise RuntimeError on the loop's own thread, where a blocking call could only wait for itself."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a synchronous call cannot be made from the event loop that serves it; await it")
+
     async def cross(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` on the loop and await it from any other loop; cancelling the caller cancels it."""
         if asyncio.get_running_loop() is self._loop:
             return await work
-        loop = asyncio.get_running_loop()
-        done = asyncio.Event()
         future = self.start(work)
-        future.add_done_callback(lambda _: _wake(loop, done))
         try:
-            while not future.done():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(HEARTBEAT):
-                        await done.wait()
+            return await self.joined(future)
         except BaseException:
             future.cancel()
             raise
+
+    async def joined(self, future: concurrent.futures.Future[T]) -> T:
+        """Await something that runs on the loop; it goes on when the caller is cancelled."""
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        future.add_done_callback(lambda _: _wake(loop, done))
+        while not future.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT):
+                    await done.wait()
         return future.result()
 
     def close(self) -> None:

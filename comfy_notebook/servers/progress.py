@@ -22,7 +22,7 @@ from comfy_notebook.servers.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _BLOCKED = "ExecutionBlocked"
 
@@ -47,6 +47,10 @@ class RunState:
         "completed", "failed" or "cancelled" once it is known.
     over
         Whether the server has said that the run has ended.
+    began
+        The monotonic time at which it left the queue; None before, and where that was not heard.
+    server_seconds
+        How long it ran by the server's clock, from its history; None if that does not say.
     """
 
     outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -62,12 +66,15 @@ class RunState:
     verdict: str | None = None
     over: bool = False
     last_output: float | None = None
+    began: float | None = None
+    server_seconds: float | None = None
 
     def apply(self, event: Event) -> None:  # noqa: C901 - one case a kind of event
         """Take one event into account."""
         match event:
             case Started():
                 self.started = True
+                self.began = time.monotonic()
             case Cached(nodes=nodes):
                 self.cached = frozenset(nodes)
             case Executing(node=node, display_node=display):
@@ -99,7 +106,9 @@ class RunState:
             self.display_nodes[node] = str(about.get("display_node") or node)
         status = entry.get("status")
         status = status if isinstance(status, dict) else {}
-        for kind, data in status.get("messages") or ():
+        messages = status.get("messages") or ()
+        self.server_seconds = _seconds_between([data for _, data in messages if isinstance(data, dict)])
+        for kind, data in messages:
             if kind == "execution_error":
                 self._take_failure(data)
             elif kind == "execution_interrupted":
@@ -133,3 +142,9 @@ class RunState:
             self.blocked.append(data)
         else:
             self.failure, self.verdict = data, "failed"
+
+
+def _seconds_between(messages: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the time from the first message to the last, whose stamps are in milliseconds."""
+    stamps = [data["timestamp"] for data in messages if isinstance(data.get("timestamp"), int | float)]
+    return (max(stamps) - min(stamps)) / 1000 if len(stamps) > 1 else None

@@ -199,7 +199,7 @@ class EventSocket:
     def _dispatch(self, frame: str | bytes) -> None:
         event = read_text(frame) if isinstance(frame, str) else read_binary(frame)
         if isinstance(event, QueueStatus):
-            self._wake_adrift()
+            self._tell_all(event)
         elif isinstance(event, Preview) and event.prompt_id is None:
             self._deliver_unnamed(event)
         elif event is not None and event.prompt_id is not None:
@@ -229,8 +229,9 @@ class EventSocket:
         elif isinstance(event, Ended) and self._running == prompt_id:
             self._running = None
 
-    def _wake_adrift(self) -> None:
-        """Wake runs whose events go elsewhere: the queue changed, so one of them may be over."""
-        for feed in self._feeds.values():
+    def _tell_all(self, event: QueueStatus) -> None:
+        """Tell every run that the queue changed; one whose events go elsewhere may be over."""
+        for feed in list(self._feeds.values()):
+            feed.put(event)
             if feed.adrift:
                 feed.wake()

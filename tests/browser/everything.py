@@ -12,7 +12,7 @@ from pathlib import Path
 from hostile import bomb
 
 from comfy_notebook import ComfyKit, ExecuteResult, Media, MediaError, NodeError, Workflow
-from comfy_notebook.results import MediaList
+from comfy_notebook.media import MediaList
 from comfy_notebook.workflow.schema import read_node
 
 SERVER = "http://127.0.0.1:8188"  # nobody is asked there: the files come from the folder

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 from comfy_notebook import ExecuteResult, Media, NodeError, ParameterError, Workflow
 from comfy_notebook.errors import Problem
-from comfy_notebook.notebook.html.live import live_html, live_text
+from comfy_notebook.media import MediaList
+from comfy_notebook.notebook.html.live import Moment, live_html, live_text
 from comfy_notebook.notebook.html.result import error_html
 from comfy_notebook.notebook.show import html, text
-from comfy_notebook.results import MediaList
 from comfy_notebook.servers.events import Preview
 from comfy_notebook.servers.progress import RunState
 from comfy_notebook.workflow.schema import read_node
@@ -109,7 +109,7 @@ def views(name):
         (html(shown.media), text(shown.media)),
         (html(flow), text(flow)),
         (error_html(error), "\n".join(error._render_traceback_())),
-        (live_html(going, 3.0), live_text(going, 3.0)),
+        (live_html(Moment(going, 3.0)), live_text(Moment(going, 3.0))),
     ]
     return dict(zip(VIEWS, made, strict=True))
 
@@ -167,7 +167,9 @@ def parameter_error(at):
 def run(at):
     preview = Preview(None, at("node"), png(at("metadata")), "image/png")
     state = RunState(current=at("node"), step=(1, 2), started=True, preview=preview)
-    return SimpleNamespace(progress=0.5, state=state, title=lambda _node: at("title"), warnings=[at("warning")])
+    return SimpleNamespace(
+        progress=0.5, state=state, title=lambda _node: at("title"), warnings=[at("warning")], workflow=workflow(at)
+    )
 
 
 def png(note):

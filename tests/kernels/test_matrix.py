@@ -21,6 +21,11 @@ async def main():
 asyncio.run(main())
 """
 
+EARLY = {
+    "90": {"class_type": "EmptyImage", "inputs": {"width": 96, "height": 64, "batch_size": 2, "color": 255}},
+    "91": {"class_type": "SaveImage", "inputs": {"images": ["90", 0], "filename_prefix": "early"}},
+}
+
 
 @pytest.fixture
 def notebook(kernel, embedded_comfyui, tmp_path, monkeypatch):
@@ -107,12 +112,7 @@ def test_a_long_run_shows_its_progress_and_leaves_one_output(notebook):
 
 
 def test_what_is_finished_shows_while_the_rest_still_runs(notebook):
-    early = {
-        "90": {"class_type": "EmptyImage", "inputs": {"width": 96, "height": 64, "batch_size": 2, "color": 255}},
-        "91": {"class_type": "SaveImage", "inputs": {"images": ["90", 0], "filename_prefix": "early"}},
-    }
-    graph = early | sampled(steps=150, seed=1)
-    notebook.run(f"graph = {graph!r}")
+    notebook.run(f"graph = {EARLY | sampled(steps=150, seed=1)!r}")
     (reply,) = notebook.run(f"%%comfy graph\nseed = {time.time_ns()}")
     assert reply.status == "ok"
     live = [out["data"]["text/html"] for _, out in reply.outputs[:-1]]
@@ -123,6 +123,72 @@ def test_what_is_finished_shows_while_the_rest_still_runs(notebook):
     assert "cnb-bar" in live[-1]
     assert ">cnb-bar" not in last
     assert last.count("early_") >= 2
+
+
+@pytest.mark.parametrize("call", ["%%comfy graph -o result\nseed = 5", "%comfy run graph -o result"])
+def test_an_interrupted_cell_shows_what_was_there_and_keeps_it(notebook, embedded_comfyui, call):
+    notebook.run(f"graph = {EARLY | sampled(steps=10_000, seed=2)!r}")
+    message = notebook.begin(call)
+    wait_for(lambda: running(embedded_comfyui))
+    time.sleep(1)
+    notebook.interrupt()
+    (reply,) = notebook.finish([message])
+    assert (reply.ename, len(reply.traceback)) == ("Interrupted", 1)
+    assert "cancelled" in reply.outputs[-1][1]["data"]["text/html"]
+    assert reply.outputs[-1][1]["data"]["text/html"].count("early_") >= 2
+    assert notebook.run("result.status, len(result.images)")[0].data("execute_result") == ["('cancelled', 2)"]
+    wait_for(lambda: not running(embedded_comfyui))
+
+
+def test_a_cell_that_takes_too_long_fails_and_says_so(notebook, embedded_comfyui):
+    (reply,) = notebook.run("%%comfy long.json --timeout 1\nseed = 6")
+    assert (reply.status, reply.ename) == ("error", "RunTimeoutError")
+    assert "not over after 1 s" in reply.outputs[-1][1]["data"]["text/html"]
+    wait_for(lambda: not running(embedded_comfyui))
+
+
+def test_a_job_in_the_background_shows_itself_and_lets_the_notebook_go_on(notebook, embedded_comfyui):
+    notebook.run(f"graph = {EARLY | sampled(steps=60, seed=3)!r}")
+    began = time.monotonic()
+    (reply,) = notebook.run("%%comfy graph --background -o job\nseed = 8")
+    assert reply.status == "ok"
+    assert reply.outputs[0][0] == "display_data"
+    wait_for(lambda: running(embedded_comfyui))
+    (queue,) = notebook.run("%comfy queue")
+    assert "mine" in queue.data("execute_result")[0]
+    (other,) = notebook.run("sum(range(1000))")
+    assert other.data("execute_result") == ["499500"]
+    (ended,) = notebook.run("await job")
+    assert ended.shown().startswith("Completed in")
+    assert time.monotonic() - began < 60
+    (again,) = notebook.run("job")
+    assert again.shown().startswith("Completed in")
+
+
+def test_cancel_ends_mine(notebook, embedded_comfyui):
+    notebook.run("%%comfy long.json --background -q -o first\nseed = 9", "%%comfy long.json -b -q -o second\nseed = 10")
+    wait_for(lambda: running(embedded_comfyui))
+    (unknown,) = notebook.run("%comfy cancel nosuchid")
+    assert unknown.status == "error"
+    (reply,) = notebook.run("%comfy cancel")
+    assert reply.data("execute_result")[0].count("cancelled") == 2
+    assert notebook.run("first.status, second.status")[0].data("execute_result") == ["('cancelled', 'cancelled')"]
+    wait_for(lambda: not running(embedded_comfyui))
+
+
+def test_eight_runs_are_one_gallery_with_eight_seeds(notebook):
+    notebook.run(f"graph = {sampled(steps=3, seed=1)!r}")
+    (reply,) = notebook.run("%%comfy graph -n 8 -o results\nseed = 100")
+    assert reply.status == "ok", reply
+    page = reply.outputs[-1][1]["data"]["text/html"]
+    for seed in range(100, 108):
+        assert f"seed {seed}" in page
+    assert "8 runs" in page
+    assert notebook.run("[each.params['seed'] for each in results] == list(range(100, 108))")[0].data(
+        "execute_result"
+    ) == ["True"]
+    (drawn,) = notebook.run("%comfy run graph -n 3 -q -o others", "len({each.params['seed'] for each in others})")[1:]
+    assert drawn.data("execute_result") == ["3"]
 
 
 def test_a_failed_cell_shows_a_card_and_stops_run_all(notebook):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -21,33 +23,55 @@ if TYPE_CHECKING:
 _PREVIEW_BYTES = 200_000
 _PREVIEW_WIDTH = 256
 _FINISHED, _FINISHED_BYTES = 8, 300_000  # of what is finished: it is sent again with every update
+_MINUTE = 60
+_TOLD_SECONDS, _TOLD_FRACTION = 2.0, 0.05  # of work done, before the rest is estimated
 _TILE = 160  # CSS pixels of its longer side
 
 
-def live_html(run: Run | None, seconds: float, finished: Sequence[Item] = ()) -> str:
-    """Return the state of a run.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is known of a run, or of the one of several that is at work.
 
-    Parameters
+    Attributes
     ----------
     run
         None while it is being prepared.
     seconds
         Since the cell began.
     finished
-        The files that it made so far.
+        The files that were made so far.
+    ahead
+        How many runs are before it in the queue, if that is known.
+    over, count
+        How many of how many runs are over.
     """
-    fraction = run.progress if run else 0.0
+
+    run: Run | None
+    seconds: float
+    finished: Sequence[Item] = ()
+    ahead: int | None = None
+    over: int = 0
+    count: int = 1
+
+    @property
+    def fraction(self) -> float:
+        """How much of all of it is done, 0 to 1."""
+        return min(1.0, (self.over + (self.run.progress if self.run else 0.0)) / self.count)
+
+
+def live_html(moment: Moment) -> str:
+    """Return how it stands."""
+    preview = moment.run.state.preview if moment.run else None
     return page(
-        Markup('<div style="max-width:560px">{}{}</div>').format(_bar(fraction), _line(run, fraction, seconds)),
-        _preview(run.state.preview) if run and run.state.preview else EMPTY,
-        _finished(finished) if finished else EMPTY,
+        Markup('<div style="max-width:560px">{}{}</div>').format(_bar(moment.fraction), _line(moment)),
+        _preview(preview) if preview else EMPTY,
+        _finished(moment.finished) if moment.finished else EMPTY,
     )
 
 
-def live_text(run: Run | None, seconds: float) -> str:
+def live_text(moment: Moment) -> str:
     """Return the same in one line."""
-    fraction = run.progress if run else 0.0
-    return printable(f"{fraction:.0%} · {_doing(run)} · {seconds:.0f} s")
+    return printable(" · ".join([f"{moment.fraction:.0%}", doing(moment), *_counts(moment.run), *_times(moment)]))
 
 
 def _bar(fraction: float) -> Markup:
@@ -57,21 +81,63 @@ def _bar(fraction: float) -> Markup:
     ).format(100 * fraction)
 
 
-def _line(run: Run | None, fraction: float, seconds: float) -> Markup:
+def _line(moment: Moment) -> Markup:
+    faint = " · ".join([*_counts(moment.run), f"{moment.fraction:.0%}", *_times(moment)])
     return Markup(
-        '<div style="display:flex;gap:12px;margin-top:4px"><span style="flex:1;min-width:0">{}</span>'
-        '<span class="cnb-faint">{:.0%}</span><span class="cnb-faint">{:.0f} s</span></div>'
-    ).format(breakable(_doing(run)), fraction, seconds)
+        '<div style="display:flex;flex-wrap:wrap;gap:0 12px;margin-top:4px"><span style="flex:1 1 14em;min-width:0">{}'
+        '</span><span class="cnb-faint">{}</span></div>'
+    ).format(breakable(doing(moment)), faint)
 
 
-def _doing(run: Run | None) -> str:
+def _counts(run: Run | None) -> list[str]:
+    """Say how many nodes are done, and how many need not run."""
+    if run is None or not run.state.started:
+        return []
+    nodes = run.workflow.graph.keys()
+    cached = len(nodes & run.state.cached)
+    done = cached + sum(run.state.fractions.get(node) == 1 for node in nodes - run.state.cached)
+    return [f"{done} of {len(nodes)} nodes" + (f", {cached} cached" if cached else "")]
+
+
+def _times(moment: Moment) -> list[str]:
+    """Say how long it has taken, and about how long it still takes once that can be told."""
+    left = _seconds_left(moment)
+    return [duration(moment.seconds), *([f"about {duration(left)} left"] if left is not None else [])]
+
+
+def _seconds_left(moment: Moment) -> float | None:
+    run = moment.run
+    if run is None or run.state.began is None or moment.fraction >= 1:
+        return None
+    if moment.count > 1:  # those before tell better than this one
+        return moment.seconds / moment.over * (moment.count - moment.over) if moment.over else None
+    nodes = run.workflow.graph.keys()
+    ran = time.monotonic() - run.state.began
+    worked = run.progress - len(nodes & run.state.cached) / max(1, len(nodes))
+    known = ran > _TOLD_SECONDS and worked > _TOLD_FRACTION
+    return max(1.0, ran / worked * (1 - run.progress)) if known else None
+
+
+def duration(seconds: float) -> str:
+    """Say how long: ``"42 s"``, ``"3:05 min"``."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < _MINUTE else f"{whole // _MINUTE}:{whole % _MINUTE:02} min"
+
+
+def doing(moment: Moment) -> str:
+    """Say what it is at."""
+    several = f"{moment.over} of {moment.count} runs done · " if moment.count > 1 else ""
+    return several + _doing(moment.run, moment.ahead)
+
+
+def _doing(run: Run | None, ahead: int | None) -> str:
     if run is None:
         return "preparing"
     state = run.state
     if state.verdict or state.over:
         return "finishing"
     if not state.started:
-        return "in the queue"
+        return "in the queue" + (f", {ahead} before it" if ahead else ", the next" if ahead == 0 else "")
     if state.current is None:
         return "starting"
     step = f" · step {state.step[0]:g} of {state.step[1]:g}" if state.step else ""

@@ -22,7 +22,9 @@ def picture(item: Item, small: Encoded, grid: Grid, about: str) -> Markup:
     width, height = grid.fitted(made.width or small.width, made.height or small.height)
     words = " · ".join(filter(None, (output(item), caption(item, about))))
     large = image(item.large, item.large.width, item.large.height, words) if item.large else Markup()
-    line = Markup('<small class="cnb-note">{}</small>').format(note(item, about)) if grid.captions else Markup()
+    line = (
+        Markup('<small class="cnb-note">{}</small>').format(breakable(note(item, about))) if grid.captions else Markup()
+    )
     return Markup(
         '<details class="cnb-shot{}" style="{}">'
         '<summary style="list-style:none;cursor:pointer" title="{}">{}{}</summary>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from comfy_notebook.errors import ComfyError
     from comfy_notebook.media import Media
     from comfy_notebook.notebook.media.pipeline import Item
-    from comfy_notebook.results import ExecuteResult
+    from comfy_notebook.results import ExecuteResult, ResultList
 
 _MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
 _KINDS = ("image", "video", "audio", "file")
@@ -44,13 +45,53 @@ def result_html(
     items, note = prepare(result.media)
     if whole is not None:
         items, note = [whole(item) for item in items], ""
+    seeds = " · ".join(_seeds(result))
     return page(
         error_card(result.error) if result.error else EMPTY,
-        *map(warning, result.warnings),
-        row(_groups(result, items, columns, side), gap=28),
-        Markup('<p class="cnb-faint" style="margin:4px 0">{}</p>').format(note) if note else EMPTY,
-        _footer(result),
+        *_body(result, items, note, lambda _media: seeds, columns=columns, side=side),
+        _footer(result, _seeds(result)),
     )
+
+
+def results_html(results: ResultList) -> str:
+    """Return the results of several runs of one workflow as one, each picture with its own seed."""
+    whole = results.joined()
+    items, note = prepare(whole.media)
+    seeds = {id(media): " · ".join(_seeds(result)) for result in results for media in result.media}
+    errors = {str(result.error): result.error for result in results if result.error is not None}
+    return page(
+        *map(error_card, errors.values()),
+        *_body(whole, items, note, lambda media: seeds[id(media)]),
+        _footer(whole, [_counted(results)], folded("Runs", table(_runs(results)))),
+    )
+
+
+def _body(
+    result: ExecuteResult,
+    items: Sequence[Item],
+    note: str,
+    about: Callable[[Media], str],
+    *,
+    columns: int | None = None,
+    side: int | None = None,
+) -> Iterable[Markup]:
+    yield from map(warning, result.warnings)
+    yield row(_groups(result, items, about, columns, side), gap=28)
+    if note:
+        yield Markup('<p class="cnb-faint" style="margin:4px 0">{}</p>').format(note)
+
+
+def _counted(results: ResultList) -> str:
+    counts = Counter(result.status for result in results)
+    said = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"{len(results)} runs" + (f": {said}" if len(counts) > 1 else "")
+
+
+def _runs(results: ResultList) -> dict[str, str]:
+    return {
+        f"{number}": " · ".join([f"{_MARKS.get(result.status, '')} {result.status}", *_seeds(result)])
+        for number, result in enumerate(results, 1)
+    }
 
 
 def media_html(media: Sequence[Media], columns: int | None = None, side: int | None = None) -> str:
@@ -86,19 +127,24 @@ def warning(text: str) -> Markup:
     ).format(breakable(text))
 
 
-def _groups(result: ExecuteResult, items: Sequence[Item], columns: int | None, side: int | None) -> Iterable[Markup]:
+def _groups(
+    result: ExecuteResult,
+    items: Sequence[Item],
+    about: Callable[[Media], str],
+    columns: int | None,
+    side: int | None,
+) -> Iterable[Markup]:
     by_var: dict[str, list[Item]] = {}
     for item in items:
         by_var.setdefault(item.media.var, []).append(item)
     side = side or usual_side(sum(item.is_visual for item in items))  # so that groups stand side by side
     names = _in_order(result, {*by_var, *result.texts_by_var})
-    seeds = " · ".join(_seeds(result))
     for name in names:
         found, said = by_var.get(name, []), result.texts_by_var.get(name, [])
         alone = len(names) == 1 and name in result.workflow  # a single, unnamed output needs no heading
         yield Markup('<section style="max-width:100%;min-width:0">{}{}{}</section>').format(
             EMPTY if alone else _heading(_title(result, name), found, said),
-            gallery(found, lambda _media: seeds, columns, side),
+            gallery(found, about, columns, side),
             texts(said),
         )
 
@@ -123,18 +169,19 @@ def _heading(title: str, items: Sequence[Item], texts: Sequence[str]) -> Markup:
     return Markup('<h4 style="margin:10px 0 6px">{} <small>{}</small></h4>').format(breakable(title), words)
 
 
-def _footer(result: ExecuteResult) -> Markup:
+def _footer(result: ExecuteResult, about: Iterable[str], more: Markup = EMPTY) -> Markup:
     status = Markup("<strong>{} {}</strong>").format(_MARKS.get(result.status, ""), result.status)
     parts = []
     if result.duration is not None:
         parts.append(f"{result.duration:.2f} s")
     if result.server:
         parts.append(result.server)
-    parts += _seeds(result)
+    parts += about
     if not result.media and not result.texts and result.status == "completed":
         parts.append("no outputs")
-    return Markup('<div class="cnb-foot cnb-faint" style="margin-top:10px;padding-top:6px">{}{}{}</div>').format(
+    return Markup('<div class="cnb-foot cnb-faint" style="margin-top:10px;padding-top:6px">{}{}{}{}</div>').format(
         Markup(" · ").join([status, *map(breakable, parts)]),
+        more,
         folded("Parameters", table(result.params)) if result.params else EMPTY,
         folded("Raw outputs", block(_raw(result.outputs))) if result.outputs else EMPTY,
     )

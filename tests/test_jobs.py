@@ -1,0 +1,178 @@
+"""Runs in the background: waited for, watched, stopped, and picked up again."""
+
+import asyncio
+import threading
+import time
+
+import httpx
+import pytest
+from graphs import picture, sampled
+
+from comfy_notebook import ComfyKit, RunLostError, RunTimeoutError
+from comfy_notebook.jobs import Attempt, underway
+from comfy_notebook.servers.events import Executed, Executing, Preview, Started, Succeeded
+
+LONG = 10_000  # steps: minutes
+
+
+@pytest.fixture
+def kit(comfyui):
+    return ComfyKit(comfyui)
+
+
+def long_run(steps=LONG):
+    early = {
+        "90": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 2, "color": 255}},
+        "91": {"class_type": "SaveImage", "inputs": {"images": ["90", 0], "filename_prefix": "early"}},
+    }
+    return early | sampled(steps=steps, seed=time.time_ns() % 2**32)
+
+
+def wait_for(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_job_runs_while_we_do_something_else(kit):
+    job = kit.submit(picture(), {"color": time.time_ns() % 2**24})
+    assert job.result().status == "completed"
+    assert (job.status, job.progress, job.done) == ("completed", 1.0, True)
+    assert job.prompt_id == job.result().prompt_id
+    assert "completed, 100%" in repr(job)
+
+
+async def test_a_job_is_awaited_on_any_loop(kit):
+    job = kit.submit(picture())
+    assert (await job).status == "completed"
+    assert (await job) is job.result()
+    there = []
+    thread = threading.Thread(target=lambda: there.append(asyncio.run(_awaited(job))))
+    thread.start()
+    thread.join(10)
+    assert there == [await job]
+
+
+async def _awaited(job):
+    return await job
+
+
+async def test_its_events_are_typed_and_come_from_the_beginning(kit):
+    job = kit.submit(sampled(steps=4, seed=time.time_ns() % 2**32))
+    await asyncio.sleep(0.2)
+    events = [event async for event in job]
+    kinds = [type(event) for event in events]
+    assert kinds.index(Started) < kinds.index(Executing) < kinds.index(Executed) < kinds.index(Succeeded)
+    assert {event.prompt_id for event in events if event.prompt_id} == {job.prompt_id}
+    assert [event async for event in job] == [event for event in events if not isinstance(event, Preview)]
+
+
+def test_who_asks_is_called_back(kit):
+    seen, ended = [], []
+    job = kit.submit(sampled(steps=4, seed=time.time_ns() % 2**32))
+    job.on_event(seen.append)
+    job.on_event(lambda _: 1 / 0)  # its own affair
+    job.on_done(ended.append)
+    result = job.result()
+    wait_for(lambda: ended)
+    assert ended == [result]
+    assert any(isinstance(event, Succeeded) for event in seen)
+    job.on_done(ended.append)
+    assert ended == [result, result]
+
+
+def test_a_cancelled_job_keeps_what_it_had(kit, comfyui):
+    job = kit.submit(long_run())
+    wait_for(lambda: job.media)
+    assert job.status == "running"
+    began = time.monotonic()
+    job.cancel()
+    result = job.result(5)
+    assert time.monotonic() - began < 2  # at once; the rest is for a busy machine
+    assert (result.status, len(result.images)) == ("cancelled", 2)
+    assert result.msg == "The run was cancelled."
+    assert result.images[0].pil().size == (64, 64)
+    wait_for(lambda: not httpx.get(f"{comfyui}/queue").json()["queue_running"])
+
+
+def test_a_queued_job_says_how_many_are_before_it_and_leaves_the_queue(kit, comfyui):
+    first, second, third = (kit.submit(long_run()) for _ in range(3))
+    wait_for(lambda: sorted(str(job.ahead) for job in (first, second, third)) == ["1", "2", "None"])
+    assert set(underway()) >= {first, second, third}
+    waiting = [job for job in (first, second, third) if job.status == "queued"]
+    assert [job.progress for job in waiting] == [0.0, 0.0]
+    for job in waiting:
+        job.cancel()
+        assert job.result(5).status == "cancelled"
+    running = httpx.get(f"{comfyui}/queue").json()
+    wait_for(lambda: not httpx.get(f"{comfyui}/queue").json()["queue_pending"])
+    assert [item[1] for item in running["queue_running"]] == [
+        job.prompt_id for job in (first, second, third) if job not in waiting
+    ]
+    for job in (first, second, third):
+        job.cancel()
+        job.result(5)
+    wait_for(lambda: not httpx.get(f"{comfyui}/queue").json()["queue_running"])
+
+
+def test_waiting_may_end_before_the_run_does(kit):
+    job = kit.submit(long_run())
+    with pytest.raises(TimeoutError, match="it goes on"):
+        job.result(0.3)
+    assert not job.done
+    job.cancel()
+    assert job.result(5).status == "cancelled"
+
+
+@pytest.mark.parametrize("way", ["run", "execute", "submit"])
+def test_a_run_that_takes_too_long_fails_with_what_it_had(kit, comfyui, way):
+    if way == "run":
+        result = kit.run(long_run(), timeout=1.5)
+    elif way == "execute":
+        result = asyncio.run(kit.execute(long_run(), timeout=1.5))
+    else:
+        result = kit.submit(long_run(), timeout=1.5).result()
+    assert result.status == "failed"
+    assert isinstance(result.error, RunTimeoutError)
+    assert "not over after 1.5 s" in result.msg
+    assert len(result.images) == 2
+    wait_for(lambda: not httpx.get(f"{comfyui}/queue").json()["queue_running"])
+
+
+def test_a_hundred_jobs_at_once(kit):
+    jobs = [kit.submit(picture(), {"color": number}) for number in range(100)]
+    results = [job.result(120) for job in jobs]
+    assert {result.status for result in results} == {"completed"}
+    assert len({result.prompt_id for result in results}) == 100
+    assert [result.params["color"] for result in results] == list(range(100))
+
+
+def test_a_run_of_another_life_is_picked_up_again(kit, comfyui):
+    graph = long_run(steps=40)
+    body = {"prompt": graph, "client_id": "another-life"}
+    prompt_id = httpx.post(f"{comfyui}/prompt", json=body).json()["prompt_id"]
+    job = kit.attach(prompt_id)
+    result = job.result(60)
+    assert (result.status, result.prompt_id, len(result.images)) == ("completed", prompt_id, 3)
+    assert result.duration > 0
+    assert result.workflow == graph
+    again = kit.attach(prompt_id).result(10)
+    assert again.images == result.images
+
+
+def test_a_run_that_the_server_does_not_have_is_not_waited_for(kit):
+    result = kit.attach("00000000-0000-4000-8000-000000000000").result(10)
+    assert isinstance(result.error, RunLostError)
+    assert "neither queued nor in its history" in result.msg
+
+
+def test_what_cannot_be_read_is_a_failed_job(kit):
+    result = kit.submit({"1": {"class_type": "NoSuchNode", "inputs": {}}}).result(10)
+    assert (result.status, result.prompt_id) == ("failed", None)
+    assert "NoSuchNode" in result.msg
+
+
+def test_an_attempt_without_a_server_still_has_a_result():
+    result = Attempt().ended(RunLostError("gone"))
+    assert (result.status, result.server, result.msg) == ("failed", "", "gone")
