@@ -150,7 +150,7 @@ def test_a_cell_that_takes_too_long_fails_and_says_so(notebook, embedded_comfyui
 def test_a_job_in_the_background_shows_itself_and_lets_the_notebook_go_on(notebook, embedded_comfyui):
     notebook.run(f"graph = {EARLY | sampled(steps=60, seed=3)!r}")
     began = time.monotonic()
-    (reply,) = notebook.run("%%comfy graph --background -o job\nseed = 8")
+    (reply,) = notebook.run(f"%%comfy graph --background -o job\nseed = {time.time_ns()}")
     assert reply.status == "ok"
     assert reply.outputs[0][0] == "display_data"
     wait_for(lambda: running(embedded_comfyui))
