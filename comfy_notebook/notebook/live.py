@@ -17,10 +17,13 @@ from comfy_notebook.notebook.show import mimebundle
 from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import DisplayHandle
 
     from comfy_notebook.jobs import Batch, Job
+    from comfy_notebook.notebook.media.pipeline import Item
     from comfy_notebook.results import ExecuteResult, ResultList
 
 _FIRST_SECONDS = 0.5
@@ -84,20 +87,13 @@ class LiveView:
         while not self._over and not work.done:
             now, size = time.monotonic(), 0
             self._feed(work)
-            moment = self._moment(work)
+            moment = moment_of(work, now - self._began, self.prefetch.ready())
             if self._is_news(moment) or now - shown_at >= _CLOCK_SECONDS:
                 shown_at, size = now, self._publish(moment)
             await asyncio.sleep(max(_PAUSE_SECONDS, size / _BYTES_PER_SECOND))
 
     def _feed(self, work: Job | Batch) -> None:
         """Do nothing: the job itself tells what it has made."""
-
-    def _moment(self, work: Job | Batch) -> Moment:
-        jobs = jobs_of(work)
-        at_work = [job for job in jobs if not job.done]
-        job = next((job for job in at_work if job.status == RUNNING), at_work[0] if at_work else jobs[-1])
-        seconds, finished = time.monotonic() - self._began, self.prefetch.ready()
-        return Moment(job.run, seconds, finished, job.ahead, len(jobs) - len(at_work), len(jobs))
 
     def _is_news(self, moment: Moment) -> bool:
         """Whether what there is to see has changed."""
@@ -127,7 +123,7 @@ class JobView(LiveView):
     def __init__(self, shell: InteractiveShell, work: Job | Batch) -> None:
         super().__init__(shell, first=0.0)
         self._fed: dict[Job, int] = {}
-        self._publish(self._moment(work))
+        self._publish(moment_of(work, 0.0))
         self.begin(work)
 
     def _feed(self, work: Job | Batch) -> None:
@@ -142,6 +138,14 @@ class JobView(LiveView):
         bundle = await asyncio.to_thread(mimebundle, result, None, None)
         if self._handle is not None:
             self._handle.update(bundle, raw=True)
+
+
+def moment_of(work: Job | Batch, seconds: float, finished: Sequence[Item] = ()) -> Moment:
+    """Return how a job, or several, stand: as the one that is at work does."""
+    jobs = jobs_of(work)
+    at_work = [job for job in jobs if not job.done]
+    job = next((job for job in at_work if job.status == RUNNING), at_work[0] if at_work else jobs[-1])
+    return Moment(job.run, seconds, finished, job.ahead, len(jobs) - len(at_work), len(jobs))
 
 
 def show_job(work: Job | Batch) -> None:

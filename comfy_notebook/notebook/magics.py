@@ -21,6 +21,7 @@ from comfy_notebook.notebook.awaiting import AWAITED
 from comfy_notebook.notebook.body import read_body
 from comfy_notebook.notebook.live import LiveView
 from comfy_notebook.notebook.terminal import use, use_if_installed
+from comfy_notebook.notebook.terminal_bar import TerminalBar
 from comfy_notebook.notebook.variables import meant
 from comfy_notebook.servers.portal import portal
 from comfy_notebook.workflow.document import Workflow
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from comfy_notebook.workflow.formats import Document
 
     Work: TypeAlias = Job | Batch
+    View: TypeAlias = LiveView | TerminalBar
     Outcome: TypeAlias = ExecuteResult | ResultList
 
 _PEEK_SECONDS = 0.8  # JupyterLab drops completions after a second
@@ -324,9 +326,13 @@ class ComfyMagics(Magics):
             self._interrupt(order, work, view)
         return self._deliver(order, result, view)
 
-    def _begin(self, order: Order) -> tuple[Work, LiveView | None]:
-        in_kernel = getattr(self._shell, "kernel", None) is not None
-        view = LiveView(self._shell) if in_kernel and not order.quiet and not order.background else None
+    def _view(self, order: Order) -> View | None:
+        if order.quiet or order.background:
+            return None
+        return LiveView(self._shell) if getattr(self._shell, "kernel", None) is not None else TerminalBar()
+
+    def _begin(self, order: Order) -> tuple[Work, View | None]:
+        view = self._view(order)
         prefetch = view.prefetch if view is not None else None
         work: Work
         if order.runs > 1:
@@ -344,7 +350,7 @@ class ComfyMagics(Magics):
             self._shell.user_ns[order.out] = work
         return None if order.silent else work
 
-    def _interrupt(self, order: Order, work: Work, view: LiveView | None) -> NoReturn:
+    def _interrupt(self, order: Order, work: Work, view: View | None) -> NoReturn:
         """End the run, show what it had, and fail the cell as an interrupted one."""
         try:
             result = work.stop()
@@ -359,7 +365,7 @@ class ComfyMagics(Magics):
             view.clear()
         raise Interrupted from None
 
-    def _deliver(self, order: Order, result: Outcome, view: LiveView | None) -> Outcome | None:
+    def _deliver(self, order: Order, result: Outcome, view: View | None) -> Outcome | None:
         """Assign, show or raise: what the cell's options ask for."""
         if order.out:
             self._shell.user_ns[order.out] = result
@@ -369,7 +375,7 @@ class ComfyMagics(Magics):
             view.finish(result, silent=order.silent)
         return None if order.silent else result
 
-    def _fail(self, result: Outcome, error: ComfyError, view: LiveView | None) -> None:
+    def _fail(self, result: Outcome, error: ComfyError, view: View | None) -> None:
         """Fail the cell: with a card where there is HTML, with text alone in a terminal."""
         if getattr(self._shell, "kernel", None) is not None:
             if view is None or not view.replace(result):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import select
@@ -11,6 +12,7 @@ import sys
 import time
 
 import pytest
+from graphs import sampled
 from PIL import Image
 
 from comfy_notebook import ExecuteResult, Media, MissingExtraError
@@ -140,6 +142,16 @@ def test_without_the_library_it_says_what_to_install(pty, tmp_path):
     assert b"pip install textual-image" in said
     assert b"Completed" in session.type("result")
     assert b"'off'" in session.type("print(repr(get_ipython().magics_manager.registry['ComfyMagics'].terminal_images))")
+
+
+def test_a_run_has_a_bar_that_leaves_nothing(pty, tmp_path, embedded_comfyui):
+    (tmp_path / "graph.json").write_text(json.dumps(sampled(steps=80)))
+    session = pty("neither", COMFYUI_BASE_URL=embedded_comfyui)
+    page = session.type("%comfy run graph.json")
+    before, _, after = page.partition(b"Completed in")
+    assert re.search(rb"\d+%\|.*\| \d\d:\d\d, Sampler .* step \d+ of 80", before)
+    assert re.search(rb"\r {60,}\r(Out\[\d+\]: \r\n)?$", before)
+    assert b"%|" not in after
 
 
 def test_in_a_pipe_nothing_happens(tmp_path):
