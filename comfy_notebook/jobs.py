@@ -52,6 +52,8 @@ class Attempt:
             result.warnings[:0] = self.warnings
             if not self.run.accepted:
                 result.prompt_id = result.duration = None
+            elif not self.run.rejoined:
+                result.duration = time.monotonic() - self.run.began  # until now, and not until its last output
             return result
         return ExecuteResult(
             status,

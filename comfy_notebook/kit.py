@@ -270,7 +270,8 @@ class ComfyKit:
             result = attempt.ended(error)
         except ComfyError as error:
             result = attempt.ended(error)
-        _log.info("%s on %s: %s", result.status, result.server or "no server", result.msg or result.counts())
+        said = result.error.message if result.error else result.counts()
+        _log.info("%s on %s: %s", result.status, result.server or "no server", said)
         return result
 
     async def _perform(

@@ -92,6 +92,7 @@ def test_a_cancelled_job_keeps_what_it_had(kit, comfyui):
     assert time.monotonic() - began < 2  # at once; the rest is for a busy machine
     assert (result.status, len(result.images)) == ("cancelled", 2)
     assert result.msg == "The run was cancelled."
+    assert result.duration > 0
     assert result.images[0].pil().size == (64, 64)
     wait_for(lambda: not httpx.get(f"{comfyui}/queue").json()["queue_running"])
 
@@ -165,6 +166,58 @@ def test_a_run_that_the_server_does_not_have_is_not_waited_for(kit):
     result = kit.attach("00000000-0000-4000-8000-000000000000").result(10)
     assert isinstance(result.error, RunLostError)
     assert "neither queued nor in its history" in result.msg
+
+
+async def _everything(kit):
+    result = await kit.execute(picture())
+    job = kit.submit(picture())
+    events = [event async for event in job]
+    return result.status, (await job).status, len(events) > 3, len(await result.images[0].abytes()) > 0
+
+
+def test_another_kind_of_event_loop(kit):
+    uvloop = pytest.importorskip("uvloop")
+    assert uvloop.run(_everything(kit)) == ("completed", "completed", True, True)
+
+
+def test_two_event_loops_in_two_threads(kit):
+    ends = []
+    threads = [threading.Thread(target=lambda: ends.append(asyncio.run(_everything(kit)))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert ends == [("completed", "completed", True, True)] * 2
+
+
+def test_a_run_is_told_in_one_line_of_the_log(kit, caplog):
+    with caplog.at_level("INFO", "comfy_notebook"):
+        kit.run(picture())
+        kit.run({"1": {"class_type": "NoSuchNode", "inputs": {}}})
+    said = [record.getMessage() for record in caplog.records if record.name == "comfy_notebook"]
+    assert [line.split(" on ")[0] for line in said] == ["completed", "failed"]
+    assert said[0].endswith(": 1 image")
+    assert "\n" not in "".join(said)
+
+
+def test_several_runs_have_seeds_of_their_own(kit):
+    batch = kit.submit_many(sampled(steps=1), {"seed": 5}, 3)
+    results = batch.result(60)
+    assert [result.params["seed"] for result in results] == [5, 6, 7]
+    assert (batch.done, batch.progress) == (True, 1.0)
+    assert len(results.images) == 3
+    assert results.error is None
+    drawn = kit.submit_many(sampled(steps=1), None, 3).result(60)
+    assert len({result.params["seed"] for result in drawn}) == 3
+    whole = drawn.joined()
+    assert (whole.status, len(whole.images), "seed" in whole.params) == ("completed", 3, False)
+
+
+async def test_several_runs_are_stopped_together(kit):
+    batch = kit.submit_many(long_run(), None, 3)
+    await asyncio.sleep(1)
+    batch.cancel()
+    assert [result.status for result in await batch] == ["cancelled"] * 3
 
 
 def test_what_cannot_be_read_is_a_failed_job(kit):

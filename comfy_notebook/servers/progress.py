@@ -49,6 +49,8 @@ class RunState:
         Whether the server has said that the run has ended.
     began
         The monotonic time at which it left the queue; None before, and where that was not heard.
+    current_began
+        The monotonic time at which the running node began; None if that was not heard.
     server_seconds
         How long it ran by the server's clock, from its history; None if that does not say.
     """
@@ -67,6 +69,7 @@ class RunState:
     over: bool = False
     last_output: float | None = None
     began: float | None = None
+    current_began: float | None = None
     server_seconds: float | None = None
 
     def apply(self, event: Event) -> None:  # noqa: C901 - one case a kind of event
@@ -122,6 +125,7 @@ class RunState:
             self.display_nodes[node] = display
         if self.current != display:
             self.current, self.step, self.preview = display, None, None
+            self.current_began = time.monotonic()
         self.fractions.setdefault(node, 0.0)
 
     def _take_states(self, nodes: Mapping[str, tuple[str, float, float, str]]) -> None:

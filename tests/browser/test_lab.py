@@ -170,6 +170,62 @@ def test_progress_moves_and_the_stop_button_ends_the_run(copied, open_notebook, 
 
 
 @pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
+def test_what_is_finished_shows_while_the_rest_still_runs(copied, open_notebook, comfyui):
+    lab = copied()
+    early = """graph = {
+        "90": {"class_type": "EmptyImage", "inputs": {"width": 96, "height": 64, "batch_size": 3, "color": 3377407}},
+        "91": {"class_type": "SaveImage", "inputs": {"images": ["90", 0], "filename_prefix": "early"}},
+    } | __import__("json").load(open("workflow.json"))"""
+    call = '%%comfy graph -o result\nprompt = "a fox"\nsteps = 1000\nseed = 2'
+    write(lab.folder, "%load_ext comfy_notebook", early, call, "'after'", "result")
+    notebook = open_notebook(lab, "test.ipynb")
+    notebook.run_all(wait=False)
+    cell = notebook.cell(2)
+    cell.locator("img[alt^=early_]").first.wait_for()
+    assert cell.locator("img[alt^=early_]").evaluate_all("all => all.every(image => image.naturalWidth > 0)")
+    notebook.screenshot("finished-so-far")
+    line = cell.locator(".cnb", has_text="nodes")
+    fractions = []
+    for moment in range(3):
+        fractions.append(float(cell.locator(".cnb-done").evaluate("bar => parseFloat(bar.style.width)")))
+        assert cell.locator("img[alt=preview]").evaluate("image => image.naturalWidth") > 0
+        notebook.screenshot(f"moment-{moment + 1}")
+        notebook.page.wait_for_timeout(1500)
+    assert fractions == sorted(set(fractions))
+    assert "nodes" in line.inner_text()
+    notebook.page.get_by_title("Interrupt the kernel").first.click()
+    cell.get_by_text("Interrupted: the run was cancelled.").wait_for()
+    cell.get_by_text("cancelled", exact=False).first.wait_for()
+    assert cell.locator(".cnb-shot img").count() >= 3
+    assert cell.locator(".cnb-bar").count() == 0
+    notebook.screenshot("interrupted-with-outputs")
+
+
+@pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
+def test_a_job_in_the_background_ends_while_another_cell_computes(copied, open_notebook, comfyui):
+    lab = copied()
+    write(
+        lab.folder,
+        "%load_ext comfy_notebook",
+        f"%%comfy workflow.json --background -o job\nprompt = 'a fox'\nsteps = 60\nseed = {time.time_ns() % 10**9}",
+        "import time\nwhile not job.done: time.sleep(0.05)\ntime.sleep(2)\n'computed'",
+        "%%comfy workflow.json -n 4\nprompt = 'pebbles'\nseed = 11",
+    )
+    notebook = open_notebook(lab, "test.ipynb")
+    notebook.run_all(wait=False)
+    notebook.cell(1).locator(".cnb-bar").wait_for()
+    notebook.cell(1).locator(".cnb-foot").wait_for()
+    assert notebook.cell(2).locator(".jp-OutputArea-output").count() == 0  # it still does
+    notebook.cell(3).locator(".cnb-foot").wait_for()
+    assert "4 runs" in notebook.cell(3).locator(".cnb-foot").inner_text()
+    assert notebook.cell(1).locator(".cnb-bar").count() == 0
+    for seed in range(11, 15):
+        assert notebook.cell(3).locator(".cnb-note", has_text=f"seed {seed}").count() >= 1
+    assert all(picture["loaded"] for picture in notebook.page.evaluate(PICTURES))
+    notebook.screenshot("background-and-batch")
+
+
+@pytest.mark.parametrize("comfyui", ["embedded"], indirect=True)
 def test_a_notebook_from_someone_else_still_shows_its_results(copied, open_notebook):
     from nbclient import NotebookClient
 

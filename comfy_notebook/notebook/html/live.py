@@ -112,10 +112,20 @@ def _seconds_left(moment: Moment) -> float | None:
     if moment.count > 1:  # those before tell better than this one
         return moment.seconds / moment.over * (moment.count - moment.over) if moment.over else None
     nodes = run.workflow.graph.keys()
-    ran = time.monotonic() - run.state.began
-    worked = run.progress - len(nodes & run.state.cached) / max(1, len(nodes))
-    known = ran > _TOLD_SECONDS and worked > _TOLD_FRACTION
-    return max(1.0, ran / worked * (1 - run.progress)) if known else None
+    cached = len(nodes & run.state.cached) / max(1, len(nodes))
+    estimates = [_rest(run.state.began, run.progress - cached, 1 - cached)]
+    if run.state.step and run.state.current_began:  # a node may take longer than all before it
+        estimates.append(_rest(run.state.current_began, *run.state.step))
+    known = [estimate for estimate in estimates if estimate is not None]
+    return max(known) if len(known) == len(estimates) else None
+
+
+def _rest(began: float, done: float, whole: float) -> float | None:
+    """Return how many seconds the rest takes if it goes on like this; None if it is too early to tell."""
+    ran = time.monotonic() - began
+    if ran < _TOLD_SECONDS or not whole or done / whole < _TOLD_FRACTION:
+        return None
+    return max(1.0, ran / done * (whole - done))
 
 
 def duration(seconds: float) -> str:
