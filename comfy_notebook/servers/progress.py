@@ -94,13 +94,17 @@ class RunState:
         """Take the outputs and the end from a run's entry in the server's history, which is the truth."""
         outputs = entry.get("outputs")
         meta = entry.get("meta")
-        self.outputs = dict(outputs) if isinstance(outputs, dict) else {}
+        if isinstance(outputs, dict):
+            self.outputs = dict(outputs)
         for node, about in meta.items() if isinstance(meta, dict) else ():
-            self.display_nodes[node] = str(about.get("display_node") or node)
+            if isinstance(about, dict):
+                self.display_nodes[node] = str(about.get("display_node") or node)
         status = entry.get("status")
         status = status if isinstance(status, dict) else {}
-        for kind, data in status.get("messages") or ():
-            if kind == "execution_error":
+        messages = status.get("messages")
+        for message in messages if isinstance(messages, list) else ():
+            kind, data = message if isinstance(message, list) and len(message) == 2 else (None, None)
+            if kind == "execution_error" and isinstance(data, dict):
                 self._take_failure(data)
             elif kind == "execution_interrupted":
                 self.verdict = "cancelled"
