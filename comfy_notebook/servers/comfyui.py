@@ -8,12 +8,21 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.errors import MediaError, NodeError, NoServerError, RunCancelledError, RunError, ServerError
+from comfy_notebook.errors import (
+    MediaError,
+    NodeError,
+    NoServerError,
+    RunCancelledError,
+    RunError,
+    RunLostError,
+    ServerError,
+)
 from comfy_notebook.results import CANCELLED, COMPLETED, FAILED, ExecuteResult
 from comfy_notebook.servers.downloads import RunFiles
 from comfy_notebook.servers.following import Follower, Run
 from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.outputs import Source, collect, media_of
+from comfy_notebook.servers.patience import BUSY, Patience
 from comfy_notebook.servers.refusals import left_out, refusal
 from comfy_notebook.servers.socket import EventSocket
 from comfy_notebook.workflow.files import FileValue, MaskedFile, RemoteFile, ResultFile, named_by_content
@@ -30,7 +39,9 @@ if TYPE_CHECKING:
     from comfy_notebook.workflow.document import Workflow
     from comfy_notebook.workflow.schema import Schemas
 
-_STRAGGLER_SECONDS = 1.0
+_STRAGGLER_SECONDS, _STRAGGLER_LOOKS = 1.0, 4
+_UNCERTAIN = frozenset({408, 429, 500, 502, 503, 504})  # after which a submit may have come all the same
+_NEVER = float("inf")
 _LARGEST_FETCH = 512 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -139,8 +150,6 @@ class ComfyUI:
             If the server refuses the workflow.
         ServerError
             If it cannot be reached, or its answer to the submit is none.
-        RunLostError
-            If the server forgot the run, or stopped answering.
         """
         run = Run(workflow, binding, RunFiles(self._api))
 
@@ -157,6 +166,8 @@ class ComfyUI:
             await self._submit(run, follower, client_id, extra_data or {})
             await follower.follow()
             return self._result(run)
+        except RunLostError as error:
+            return self._result(run, error)
         except asyncio.CancelledError:
             self._in_background(self._abandon(run))
             raise
@@ -176,9 +187,9 @@ class ComfyUI:
             await asyncio.sleep(_STRAGGLER_SECONDS)
             await self.cancel(run.prompt_id)
 
-    def _result(self, run: Run) -> ExecuteResult:
+    def _result(self, run: Run, lost: RunLostError | None = None) -> ExecuteResult:
         state = run.state
-        status, error = _outcome(run)
+        status, error = (FAILED, lost) if lost else _outcome(run)
         blocked = [str(data.get("exception_message") or "").strip() for data in state.blocked]
         return ExecuteResult(
             status=status,
@@ -219,15 +230,22 @@ class ComfyUI:
     async def _submit(self, run: Run, follower: Follower, client_id: str | None, extra_data: dict[str, Any]) -> None:
         # Without a client id, a server reports no outputs of cached nodes: any id is better than none.
         body = {"prompt": run.binding.graph, "prompt_id": run.prompt_id, "client_id": client_id or run.prompt_id}
+        body |= {"extra_data": extra_data} if extra_data else {}
         run.began = time.monotonic()
-        try:
-            status, answer = await self._api.submit(body | ({"extra_data": extra_data} if extra_data else {}))
-        except NoServerError:
-            raise
-        except ServerError as error:
-            if error.status is not None or not await self._knows(run.prompt_id):
+        attempts = Patience()
+        while True:
+            try:
+                status, answer = await self._api.submit(body)
+                break
+            except NoServerError:
                 raise
-            return  # the answer was lost, the run was not
+            except ServerError as error:
+                if await self._came(error, run):
+                    return
+                pause = attempts.pause(error.retry_after) if error.status in BUSY else None
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
         run.accepted = True
         if status != 200:
             raise refusal(answer, run.workflow)
@@ -235,6 +253,26 @@ class ComfyUI:
         given = str(answer.get("prompt_id") or run.prompt_id)
         if given != run.prompt_id:  # a server before 0.3.45 chooses the id itself
             follower.rename(given)
+
+    async def _came(self, error: ServerError, run: Run) -> bool:
+        """Whether the server has the run though its answer to the submit was none: only the answer was lost.
+
+        Asked more than once, as the submit may still be on its way. If it then has not come, it shall not run unseen.
+        """
+        if error.status is not None and error.status not in _UNCERTAIN:
+            return False
+        try:
+            for _ in range(1 if error.status in BUSY else _STRAGGLER_LOOKS):
+                if await self._knows(run.prompt_id):
+                    run.accepted = True
+                    return True
+                await asyncio.sleep(_STRAGGLER_SECONDS / _STRAGGLER_LOOKS)
+        except ServerError:
+            error.hint = f"{error.hint or ''} Whether run {run.prompt_id} began cannot be found out.".strip()
+            error.retry_after = _NEVER
+        if error.status not in BUSY:
+            self._in_background(self._abandon(run))
+        return False
 
     async def _knows(self, prompt_id: str) -> bool:
         """Whether the server has a run of this id, so that one with an unknown fate is not taken for unsent."""
