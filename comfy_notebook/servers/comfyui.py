@@ -22,7 +22,7 @@ from comfy_notebook.servers.downloads import RunFiles
 from comfy_notebook.servers.following import Follower, Run
 from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.outputs import Source, collect, media_of
-from comfy_notebook.servers.patience import BUSY, Patience
+from comfy_notebook.servers.patience import BUSY, Patience, overdue
 from comfy_notebook.servers.refusals import left_out, refusal
 from comfy_notebook.servers.socket import EventSocket
 from comfy_notebook.workflow.files import FileValue, MaskedFile, RemoteFile, ResultFile, named_by_content
@@ -330,7 +330,7 @@ async def _fetch(url: str) -> bytes:
     """Fetch a file from elsewhere, without credentials."""
     import httpx
 
-    content = bytearray()
+    content, began = bytearray(), time.monotonic()
     try:
         async with (
             httpx.AsyncClient(follow_redirects=True, timeout=60.0) as client,
@@ -341,6 +341,8 @@ async def _fetch(url: str) -> bytes:
                 content += piece
                 if len(content) > _LARGEST_FETCH:
                     raise MediaError(f"{url} is larger than {_LARGEST_FETCH >> 20} MB.")
+                if overdue(began, len(content)):
+                    raise MediaError(f"{url} comes too slowly to wait for.")
     except httpx.HTTPStatusError as error:
         raise MediaError(f"{url} answered {error.response.status_code}.") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
