@@ -163,7 +163,7 @@ def test_a_submit_that_arrives_when_it_was_given_up_does_not_run_unseen(trial):
 def test_a_submit_that_arrives_long_after_it_was_given_up_does_not_run(trial):
     trial.proxy.answer = lambda request: belated(trial, request, 1.5) if is_submit(request) else None
     trial.cut_off = True
-    result = trial.run(sampled(steps=3_000))
+    result = trial.run(sampled(steps=10_000))
     assert "broke" in result.msg
     wait_until(lambda: trial.proxy.accepted)
     prompt_id = trial.proxy.accepted[0]["prompt_id"]
@@ -172,8 +172,8 @@ def test_a_submit_that_arrives_long_after_it_was_given_up_does_not_run(trial):
 
 def test_a_run_that_is_cancelled_while_its_submit_is_on_the_way_does_not_stay(trial):
     trial.proxy.answer = lambda request: belated(trial, request, 0.3) if is_submit(request) else None
-    run = trial.begin(sampled(steps=3_000))
-    wait_until(lambda: trial.submits())
+    run = trial.begin(sampled(steps=10_000))
+    wait_until(trial.submits)
     run.cancel()
     wait_until(lambda: trial.proxy.accepted)
     prompt_id = trial.proxy.accepted[0]["prompt_id"]

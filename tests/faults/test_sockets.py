@@ -251,8 +251,7 @@ def test_two_clients_with_one_id_go_deaf_and_still_end(trial, monkeypatch):
             async with session.ws_connect(f"{trial.upstream}/ws?clientId={client_id}") as there:
                 await there.receive()
                 run = trial.begin(sampled())
-                while not run.done() and not trial.proxy.accepted[1:]:
-                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(wait_until, lambda: run.done() or trial.proxy.accepted[1:])
             return await asyncio.to_thread(trial.end, run)
 
     completed(asyncio.run(take_over()), 64)
