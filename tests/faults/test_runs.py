@@ -18,7 +18,7 @@ from comfy_notebook.servers.embedded import Engine
 from .test_sockets import completed
 from .trial import is_submit, kind, wait_until
 
-LONG = 3_000  # steps, which no test waits for
+LONG = 10_000  # steps, which no test waits for
 NOBODY = "http://127.0.0.1:1"
 ENGINE = """
 import sys
@@ -46,6 +46,7 @@ def test_a_server_that_restarts_in_mid_run_and_comes_back_empty(trial, tmp_path)
         result = trial.end(run)
         completed(trial.run())
         become(trial, before)
+        trial.cut_off = True
     trial.post("/interrupt", {"prompt_id": prompt_id})
     assert isinstance(result.error, RunLostError)
     assert "restarted" in result.msg
