@@ -169,7 +169,7 @@ class Api:
     ) -> httpx.Response:
         """Send a request of ``size`` bytes; a GET, or what ``repeat`` allows, again while the trouble may pass."""
         attempts = Patience(None if repeat or (repeat is None and method == "GET") else 0.0)
-        limit = request.get("timeout") or patience.ANSWER_SECONDS + size / patience.SLOWEST
+        limit = 2 * request.get("timeout", 0.0) or patience.ANSWER_SECONDS + size / patience.SLOWEST
         while True:
             try:
                 async with asyncio.timeout(limit):  # the client's own limits are for each piece alone
@@ -253,13 +253,15 @@ class Download:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the file piece by piece."""
-        attempts = Patience()
+        attempts, began, before = Patience(), time.monotonic(), 0
         while True:
             try:
                 async for piece in self._rest():
                     yield piece
             except (httpx.HTTPError, TimeoutError) as error:
-                pause = attempts.pause() if broke(error) else None
+                if self._size > before:  # it gets on, if in many steps
+                    attempts, before = Patience(), self._size
+                pause = attempts.pause() if broke(error) and not patience.overdue(began, self._size) else None
                 if pause is None:
                     raise self._api.transport_error(error) from error
             except ServerError as error:

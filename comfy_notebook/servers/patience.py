@@ -35,9 +35,9 @@ class Patience:
     def pause(self, wanted: float | None = None) -> float | None:
         """Return how many seconds to wait before the next attempt, or None if there shall be none.
 
-        ``wanted`` is what the server asked for. Pauses differ a little, lest all who wait come back at once.
+        ``wanted`` is what the server asked for, at least. Pauses differ a little, lest all who wait come back at once.
         """
-        pause = self._pause * random.uniform(0.7, 1.0) if wanted is None else wanted  # noqa: S311 - nothing secret
+        pause = max(wanted or 0.0, self._pause * random.uniform(0.7, 1.0))  # noqa: S311 - nothing secret
         self._pause = min(2 * self._pause, _PAUSES[1])
         return pause if time.monotonic() + pause < self._until else None
 

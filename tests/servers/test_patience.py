@@ -40,6 +40,7 @@ def test_a_pause_that_a_server_asks_for_is_kept_unless_it_is_too_long():
     attempts = Patience(10.0)
     assert attempts.pause(5.0) == 5.0
     assert attempts.pause(50.0) is None
+    assert attempts.pause(0.0) > 0.05
     assert Patience(0.0).pause() is None
 
 
