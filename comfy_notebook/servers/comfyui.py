@@ -261,15 +261,21 @@ class ComfyUI:
         """
         if error.status is not None and error.status not in _UNCERTAIN:
             return False
-        try:
-            for _ in range(1 if error.status in BUSY else _STRAGGLER_LOOKS):
-                if await self._knows(run.prompt_id):
-                    run.accepted = True
-                    return True
-                await asyncio.sleep(_STRAGGLER_SECONDS / _STRAGGLER_LOOKS)
-        except ServerError:
-            error.hint = f"{error.hint or ''} Whether run {run.prompt_id} began cannot be found out.".strip()
-            error.retry_after = _NEVER
+        looks, attempts = 1 if error.status in BUSY else _STRAGGLER_LOOKS, Patience()
+        while looks:
+            pause: float | None = _STRAGGLER_SECONDS / _STRAGGLER_LOOKS
+            try:
+                run.accepted = await self._knows(run.prompt_id)
+                looks -= 1
+            except ServerError:
+                pause = attempts.pause()
+            if run.accepted:
+                return True
+            if pause is None:
+                error.hint = f"{error.hint or ''} Whether run {run.prompt_id} began cannot be found out.".strip()
+                error.retry_after = _NEVER
+                break
+            await asyncio.sleep(pause)
         if error.status not in BUSY:
             self._in_background(self._abandon(run))
         return False

@@ -2,20 +2,14 @@
 
 import pytest
 
-from comfy_notebook.servers import following, patience, socket
-
-from .trial import Trial
+from .trial import IMPATIENCE, Trial
 
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch):
     """Have waited long after a second or so."""
-    monkeypatch.setattr(following, "QUIET_SECONDS", 0.7)
-    monkeypatch.setattr(following, "GRACE_SECONDS", 0.4)
-    monkeypatch.setattr(following, "AWAY_SECONDS", 1.0)
-    monkeypatch.setattr(patience, "AGAIN_SECONDS", 1.5)
-    monkeypatch.setattr(patience, "ANSWER_SECONDS", 3.0)
-    monkeypatch.setattr(socket, "_OPEN_SECONDS", 1.0)
+    for module, name, seconds in IMPATIENCE:
+        monkeypatch.setattr(module, name, seconds)
 
 
 @pytest.fixture

@@ -12,11 +12,19 @@ from proxy import Proxy
 
 from comfy_notebook import ComfyKit, ExecuteResult
 from comfy_notebook.errors import ComfyError
-from comfy_notebook.servers import connections
+from comfy_notebook.servers import connections, following, patience, socket
 from comfy_notebook.servers.address import Address
 from comfy_notebook.servers.portal import portal
 
 SOON = 10.0  # for what ends by itself
+IMPATIENCE = [
+    (following, "QUIET_SECONDS", 0.7),
+    (following, "GRACE_SECONDS", 0.4),
+    (following, "AWAY_SECONDS", 1.0),
+    (patience, "AGAIN_SECONDS", 1.5),
+    (patience, "ANSWER_SECONDS", 3.0),
+    (socket, "_OPEN_SECONDS", 1.0),
+]
 
 
 class Trial:
@@ -116,10 +124,11 @@ class Trial:
         accepted = [body["prompt_id"] for body in self.proxy.accepted]
         wait_until(lambda: not set(accepted) & set(self._ids()), 30)
         history = self.ask(f"/history?max_items={100 + 2 * self.counts['runs']}")
-        self.counts["outputs lost"] = 0 if self.cut_off else sum(self._lost(result, history) for result in self.results)
+        lost = [] if self.cut_off else [(result.msg, self._lost(result, history)) for result in self.results]
+        self.counts["outputs lost"] = sum(count for _, count in lost)
         self.counts["runs doubled"] = self._doubled(history)
         bad = {name: count for name, count in self.counts.items() if count and name != "runs"}
-        assert not bad, (bad, [result.msg for result in self.results])
+        assert not bad, (bad, [message for message, count in lost if count])
 
     def _lost(self, result, history):
         """How many nodes' outputs the server has of a run that its result has not."""
