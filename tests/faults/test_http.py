@@ -20,7 +20,6 @@ from comfy_notebook.servers import following, patience
 from .test_sockets import completed
 from .trial import is_submit, wait_until
 
-QUESTIONS = ["/object_info/", "/queue", "/history/", "/view"]
 HTML = "<html><form>Please log in</form></html>"
 
 
@@ -86,11 +85,13 @@ def by_asking(proxy, path, answers):
     )
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize("path", QUESTIONS)
-def test_a_question_is_asked_again(engine_trial, answer, path):
-    number = 1 if "with" in answer and path != "/view" else 2  # a file is asked for in two ways
-    act = times(number, ANSWERS[answer], lambda request: path in request.path)
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [("/object_info/", answer) for answer in ANSWERS]
+    + [(path, answer) for path in ("/queue", "/history/", "/view") for answer in ("503", "reset")],
+)
+def test_a_question_is_asked_again(engine_trial, path, answer):
+    act = times(1 if "with" in answer else 2, ANSWERS[answer], lambda request: path in request.path)
     by_asking(engine_trial.proxy, path, act)
     began = time.monotonic()
     completed(engine_trial.run())

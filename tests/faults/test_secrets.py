@@ -12,12 +12,11 @@ from proxy import Proxy
 from comfy_notebook import ComfyKit
 from comfy_notebook.servers import comfyui, patience
 
-from .test_http import ANSWERS, drip, login, picture_bytes, reset
+from .test_http import drip, login, picture_bytes, reset
 
 SECRETS = ("sesame-key", "sesame-cookie", "sesame-partner")
 TROUBLES = {
     "reset": reset,
-    "503": ANSWERS["503"],
     "login": login,
     "redirect": lambda request: web.Response(status=302, headers={"Location": "http://127.0.0.1:1/login"}),
     "refused": lambda request: web.Response(status=401, text="wrong credentials"),
