@@ -118,10 +118,12 @@ class ParameterError(ComfyError):
 class ServerError(ComfyError):
     """The server answers, but not as a ComfyUI should.
 
-    ``status`` is the HTTP status code, or None if the answer was no HTTP answer at all.
+    ``status`` is the HTTP status code, or None if the answer was no HTTP answer at all; ``retry_after`` the seconds
+    after which it asks to be tried again, or None.
     """
 
     status: int | None = None
+    retry_after: float | None = None
 
 
 class NoServerError(ServerError):

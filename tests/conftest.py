@@ -36,6 +36,19 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=HOW_TO_GET_A_SERVER))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say what became of the runs that tests/faults put in harm's way; its workers report to here."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    told = [
+        dict(getattr(report, "user_properties", ())) for report in reports if getattr(report, "when", "") == "teardown"
+    ]
+    faults = [properties for properties in told if "faults tried" in properties]
+    if faults:
+        names = ("faults tried", "runs", "runs that hung", "outputs lost", "runs doubled")
+        counts = ", ".join(f"{name}: {sum(properties.get(name, 0) for properties in faults)}" for name in names)
+        terminalreporter.write_line(counts)
+
+
 @pytest.fixture
 def anyio_backend():
     return "asyncio"

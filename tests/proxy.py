@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
+import inspect
 import json
+import socket
+import struct
+import sys
 import threading
 
 import aiohttp
 from aiohttp import web
 
+LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 HOP_BY_HOP = {"host", "connection", "transfer-encoding", "content-length", "upgrade", "keep-alive"}
+PASSED = ("Content-Type", "ETag", "Last-Modified")
 
 
 class Proxy:
@@ -17,13 +23,19 @@ class Proxy:
     Attributes
     ----------
     answer
-        Called with each request; what it returns is the answer, None passes the request on.
+        Called with each request; what it returns, or what awaiting that gives, is the answer; None passes the
+        request on.
     body
         Called with the JSON of each submit; returns what to pass on.
+    reply
+        Called with each request that was passed on and the server's answer; returns what to answer, as ``answer``.
     frame
-        Called with each frame from the server; returns what to pass on, None for nothing, or raises Close.
+        Called with each frame from the server; returns what to pass on, one or a list, None for nothing, or raises
+        Close.
     seen
         (method, path, headers) of every request.
+    accepted
+        The bodies of the submits that the server took.
     """
 
     class Close(Exception):  # noqa: N818
@@ -34,8 +46,11 @@ class Proxy:
         self.prefix = prefix
         self.answer = lambda request: None
         self.body = lambda body: body
+        self.reply = lambda request, answer: answer
         self.frame = lambda frame: frame
         self.seen = []
+        self.accepted = []
+        self._sockets = set()
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
@@ -53,6 +68,17 @@ class Proxy:
     def paths(self):
         return [path for _, path, _ in self.seen]
 
+    def say(self, frame):
+        """Send a frame of our own to every socket, from any thread."""
+        for here in list(self._sockets):
+            sending = here.send_bytes(frame) if isinstance(frame, bytes) else here.send_str(frame)
+            asyncio.run_coroutine_threadsafe(sending, self._loop).result(10)
+
+    def cut_sockets(self):
+        """Reset every WebSocket, from any thread."""
+        for here in list(self._sockets):
+            self._loop.call_soon_threadsafe(cut, here._req)
+
     async def _serve(self):
         self._stop = asyncio.Event()
         app = web.Application(client_max_size=200 * 1024 * 1024)
@@ -66,34 +92,42 @@ class Proxy:
         async with aiohttp.ClientSession() as self._session:
             self._ready.set()
             await self._stop.wait()
-        await runner.cleanup()
+            await runner.cleanup()
 
     async def _handle(self, request):
         self.seen.append((request.method, request.path, dict(request.headers)))
         answer = self.answer(request)
+        answer = await answer if inspect.isawaitable(answer) else answer
         if answer is not None:
             return answer
         if not request.path.startswith(f"{self.prefix}/"):
             return web.Response(status=404)
         url = self.upstream + request.path_qs.removeprefix(self.prefix)
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._socket(request, url)
-        return await self._request(request, url)
+        try:
+            if request.headers.get("Upgrade", "").lower() == "websocket":
+                return await self._socket(request, url)
+            answer = self.reply(request, await self._request(request, url))
+            return await answer if inspect.isawaitable(answer) else answer
+        except aiohttp.ClientConnectionError:
+            return web.Response(status=502)
 
     async def _request(self, request, url):
         content = await request.read()
-        if request.path.endswith("/prompt") and content:
+        submit = request.method == "POST" and request.path.endswith("/prompt")
+        if submit:
             content = json.dumps(self.body(json.loads(content))).encode()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         async with self._session.request(request.method, url, data=content, headers=headers) as answer:
-            passed = {"Content-Type": answer.headers.get("Content-Type", "application/octet-stream")}
+            if submit and answer.status == 200:
+                self.accepted.append(json.loads(content))
+            passed = {name: answer.headers[name] for name in PASSED if name in answer.headers}
             return web.Response(status=answer.status, body=await answer.read(), headers=passed)
 
     async def _socket(self, request, url):
         here = web.WebSocketResponse()
-        await here.prepare(request)
-        with contextlib.suppress(Proxy.Close):
+        with contextlib.suppress(Proxy.Close, ConnectionError):
             async with self._session.ws_connect(url, max_msg_size=0) as there:
+                await here.prepare(request)
 
                 async def send():
                     async for message in here:
@@ -101,14 +135,25 @@ class Proxy:
                     await there.close()
 
                 sending = asyncio.create_task(send())
+                self._sockets.add(here)
                 try:
                     async for message in there:
-                        frame = self.frame(message.data)
-                        if isinstance(frame, bytes):
-                            await here.send_bytes(frame)
-                        elif frame is not None:
-                            await here.send_str(frame)
+                        frames = self.frame(message.data)
+                        for frame in frames if isinstance(frames, list) else [frames]:
+                            if isinstance(frame, bytes):
+                                await here.send_bytes(frame)
+                            elif frame is not None:
+                                await here.send_str(frame)
                 finally:
+                    self._sockets.discard(here)
                     sending.cancel()
         await here.close()
         return here
+
+
+def cut(request):
+    """Reset the connection of a request, in the proxy's thread."""
+    if request.transport is not None:
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        request.transport.abort()

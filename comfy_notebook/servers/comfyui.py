@@ -23,6 +23,7 @@ from comfy_notebook.servers.events import Event, QueueStatus
 from comfy_notebook.servers.following import Follower, Run, Watch
 from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.outputs import Source, collect, media_of
+from comfy_notebook.servers.patience import BUSY, Patience, overdue
 from comfy_notebook.servers.places import Places
 from comfy_notebook.servers.refusals import left_out, refusal
 from comfy_notebook.servers.socket import EventSocket
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from comfy_notebook.workflow.document import Workflow
     from comfy_notebook.workflow.schema import Schemas
 
-_STRAGGLER_SECONDS = 1.0
+_STRAGGLER_SECONDS, _STRAGGLER_LOOKS = 1.0, 4
+_UNCERTAIN = frozenset({408, 429, 500, 502, 503, 504})  # after which a submit may have come all the same
+_NEVER = float("inf")
 _LARGEST_FETCH = 512 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -158,8 +161,6 @@ class ComfyUI:
             If the server refuses the workflow.
         ServerError
             If it cannot be reached, or its answer to the submit is none.
-        RunLostError
-            If the server forgot the run, or stopped answering.
         """
         follower = self._follower(run, prefetch, watch)
         try:
@@ -289,15 +290,23 @@ class ComfyUI:
     async def _submit(self, run: Run, follower: Follower, client_id: str | None, extra_data: dict[str, Any]) -> None:
         # Without a client id, a server reports no outputs of cached nodes: any id is better than none.
         body = {"prompt": run.binding.graph, "prompt_id": run.prompt_id, "client_id": client_id or run.prompt_id}
+        body |= {"extra_data": extra_data} if extra_data else {}
         run.began = time.monotonic()
-        try:
-            status, answer = await self._api.submit(body | ({"extra_data": extra_data} if extra_data else {}))
-        except NoServerError:
-            raise
-        except ServerError as error:
-            if error.status is not None or not await self._knows(run.prompt_id):
+        attempts = Patience()
+        while True:
+            try:
+                status, answer = await self._api.submit(body)
+                break
+            except NoServerError:
                 raise
-            return  # the answer was lost, the run was not
+            except ServerError as error:
+                if await self._came(error, run):
+                    run.accepted = True
+                    return
+                pause = attempts.pause(error.retry_after) if error.status in BUSY else None
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
         if status != 200:
             raise refusal(answer, run.workflow)
         run.accepted = True
@@ -305,6 +314,32 @@ class ComfyUI:
         given = str(answer.get("prompt_id") or run.prompt_id)
         if given != run.prompt_id:  # a server before 0.3.45 chooses the id itself
             follower.rename(given)
+
+    async def _came(self, error: ServerError, run: Run) -> bool:
+        """Whether the server has the run though its answer to the submit was none: only the answer was lost.
+
+        Asked more than once, as the submit may still be on its way. If it then has not come, it shall not run unseen.
+        """
+        if error.status is not None and error.status not in _UNCERTAIN:
+            return False
+        looks, attempts = 1 if error.status in BUSY else _STRAGGLER_LOOKS, Patience()
+        while looks:
+            pause: float | None = _STRAGGLER_SECONDS / _STRAGGLER_LOOKS
+            try:
+                run.accepted = await self._knows(run.prompt_id)
+                looks -= 1
+            except ServerError:
+                pause = attempts.pause()
+            if run.accepted:
+                return True
+            if pause is None:
+                error.hint = f"{error.hint or ''} Whether run {run.prompt_id} began cannot be found out.".strip()
+                error.retry_after = _NEVER
+                break
+            await asyncio.sleep(pause)
+        if error.status not in BUSY:
+            self._in_background(self._abandon(run))
+        return False
 
     async def _knows(self, prompt_id: str) -> bool:
         """Whether the server has a run of this id, so that one with an unknown fate is not taken for unsent."""
@@ -362,7 +397,7 @@ async def _fetch(url: str) -> bytes:
     """Fetch a file from elsewhere, without credentials."""
     import httpx
 
-    content = bytearray()
+    content, began = bytearray(), time.monotonic()
     try:
         async with (
             httpx.AsyncClient(follow_redirects=True, timeout=60.0) as client,
@@ -373,6 +408,8 @@ async def _fetch(url: str) -> bytes:
                 content += piece
                 if len(content) > _LARGEST_FETCH:
                     raise MediaError(f"{url} is larger than {_LARGEST_FETCH >> 20} MB.")
+                if overdue(began, len(content)):
+                    raise MediaError(f"{url} comes too slowly to wait for.")
     except httpx.HTTPStatusError as error:
         raise MediaError(f"{url} answered {error.response.status_code}.") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:

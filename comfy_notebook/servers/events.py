@@ -117,8 +117,17 @@ def read_text(frame: str) -> Event | None:
         kind, data = message["type"], message["data"]
         reader = _READERS.get(kind)
         return reader(data, _text(data.get("prompt_id"))) if reader else None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def is_garbled(frame: str) -> bool:
+    """Whether a text frame is not even JSON, so that an event may be lost with it."""
+    try:
+        json.loads(frame)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def read_binary(frame: bytes) -> Preview | None:

@@ -16,7 +16,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from comfy_notebook.errors import NoServerError, RunLostError, ServerError
+from comfy_notebook.errors import RunLostError, ServerError
 from comfy_notebook.servers.progress import RunState
 
 if TYPE_CHECKING:
@@ -126,13 +126,14 @@ class Follower:
             If the server no longer knows the run, or stopped answering for good.
         """
         state, feed = self._run.state, self.feed
+        feed.idle = told = False  # what was said of the queue before the run was in it says nothing of it
         while not state.over:
             patience = self._patience()
             await feed.wait(patience)
             silent = time.monotonic() - feed.heard >= patience
             if not state.over and (silent or feed.adrift):
-                await self._ask()
-        if feed.adrift or not state.started or state.verdict is None:
+                told = await self._ask()
+        if not told and self._in_doubt():
             await self._read_history()
 
     def _take(self, event: Event) -> bool:
@@ -152,49 +153,78 @@ class Follower:
         if self.feed.adrift:
             self._pause = min(self._pause * 1.5, BLIND_SECONDS[1])
             return self._pause
-        return GRACE_SECONDS if self._run.state.verdict else QUIET_SECONDS
+        return GRACE_SECONDS if self._run.state.verdict or self.feed.idle else QUIET_SECONDS
 
-    async def _ask(self) -> None:
-        """Ask the server how the run stands; bear with one that is away for a while."""
+    def _in_doubt(self) -> bool:
+        """Whether events may be missing, by what is known of the connection, or by an output that did not come."""
+        state, feed = self._run.state, self.feed
+        came = {state.display_nodes.get(node, node) for node in state.outputs}
+        expected = self._run.workflow.outputs.keys()
+        return feed.adrift or feed.garbled or not state.started or state.verdict is None or not expected <= came
+
+    async def _ask(self) -> bool:
+        """Ask the server how the run stands, and return whether it told the outcome.
+
+        One that is away is borne with for a while.
+        """
+        told = False
         try:
-            await self._settle()
+            told = await self._settle()
             self._away_since = None
         except ServerError as error:
             now = time.monotonic()
             self._away_since = self._away_since or now
             if now - self._away_since > AWAY_SECONDS:
-                raise RunLostError(f"The server stopped answering while it ran this: {error.message}") from error
+                why = f"The server stopped answering while it ran this: {error.message}"
+                raise RunLostError(why, hint=error.hint) from error
         if self.feed.adrift and not self._run.state.over and self._reopening is None:
             self._reopening = asyncio.create_task(self._reopen())
+        return told
 
     async def _reopen(self) -> None:
         """Open the socket again, for its word that the queue changed; the run is asked after meanwhile."""
         with contextlib.suppress(ServerError):
             await self._socket.open()
 
-    async def _settle(self) -> None:
-        """Read the queue, then the history, in which a run that left the queue appears a moment later."""
+    async def _settle(self) -> bool:
+        """Read the queue, then the history, in which a run that left the queue appears a moment later.
+
+        Returns whether the history told the outcome.
+        """
         run = self._run
         for _ in range(3):
             running, pending = await self._api.queue()
             if any(item[1] == run.prompt_id for item in [*running, *pending]):
-                return
+                return False
             entry = await self._api.history(run.prompt_id)
             if entry is not None:
                 run.state.read_history(entry)
-                return
+                return True
             await asyncio.sleep(BLIND_SECONDS[0])
         if run.state.verdict is not None:  # we saw its end; only its history is gone
             run.state.over = True
-            return
+            return False
         raise RunLostError(
-            "The server no longer knows this run: it was restarted, or someone took the run out of the queue.",
+            "The server no longer knows this run: it was restarted, or someone took the run out of the queue "
+            "or cleared the history.",
             hint="It was not sent again; run the cell again if you want it.",
         )
 
     async def _read_history(self) -> None:
-        """Take the outputs from the history, because some events may have been missed."""
-        with contextlib.suppress(NoServerError):
-            entry = await self._api.history(self._run.prompt_id)
+        """Take the outputs from the history, because events may be missing; it may be written a moment later."""
+        run, why = self._run, "the server's history does not have it."
+        until = time.monotonic() + GRACE_SECONDS
+        while True:
+            try:
+                entry = await self._api.history(run.prompt_id)
+            except ServerError as error:
+                entry, why = None, error.message
             if entry is not None:
-                self._run.state.read_history(entry)
+                run.state.read_history(entry)
+                return
+            if time.monotonic() >= until:
+                break
+            await asyncio.sleep(BLIND_SECONDS[0])
+        if run.state.verdict is None:
+            raise RunLostError(f"The run has ended, but how cannot be found out: {why}")
+        run.warnings.append(f"Outputs of this run may be missing, as events were lost and {why}")

@@ -7,16 +7,20 @@ of the ordinary is left to httpx, which asks again.
 from __future__ import annotations
 
 import http.client
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from comfy_notebook.servers import patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SECONDS = 20.0  # for the next piece to arrive
 _LARGEST = 8 * 1024 * 1024  # what is larger is better passed on in pieces
+_PIECE = 256 * 1024
 _IDLE = 4  # connections kept
 _OK = 200
 
@@ -68,6 +72,14 @@ class LocalFiles:
 def _read(answer: http.client.HTTPResponse) -> bytes | None:
     """Return the body if it is a file as it is on disk, whole and not too large."""
     plain = answer.getheader("Content-Encoding") is None
-    if answer.status != _OK or not plain or answer.length is None or answer.length > _LARGEST:
+    page = (answer.getheader("Content-Type") or "").startswith("text/html")  # of a login, perhaps
+    if answer.status != _OK or not plain or page or answer.length is None or answer.length > _LARGEST:
         return None
-    return answer.read()
+    began, content, length = time.monotonic(), bytearray(), answer.length
+    while len(content) < length:
+        piece = answer.read1(_PIECE)
+        content += piece
+        if not piece or patience.overdue(began, len(content)):
+            return None
+    answer.close()  # all of it is read, so the connection is free
+    return bytes(content)

@@ -104,15 +104,20 @@ class RunState:
         """Take the outputs and the end from a run's entry in the server's history, which is the truth."""
         outputs = entry.get("outputs")
         meta = entry.get("meta")
-        self.outputs = dict(outputs) if isinstance(outputs, dict) else {}
+        if isinstance(outputs, dict):
+            self.outputs = dict(outputs)
         for node, about in meta.items() if isinstance(meta, dict) else ():
-            self.display_nodes[node] = str(about.get("display_node") or node)
+            if isinstance(about, dict):
+                self.display_nodes[node] = str(about.get("display_node") or node)
         status = entry.get("status")
         status = status if isinstance(status, dict) else {}
-        messages = status.get("messages") or ()
-        self.server_seconds = _seconds_between([data for _, data in messages if isinstance(data, dict)])
-        for kind, data in messages:
-            if kind == "execution_error":
+        listed = status.get("messages")
+        pairs = (
+            [each for each in listed if isinstance(each, list) and len(each) == 2] if isinstance(listed, list) else []
+        )
+        self.server_seconds = _seconds_between([data for _, data in pairs if isinstance(data, dict)])
+        for kind, data in pairs:
+            if kind == "execution_error" and isinstance(data, dict):
                 self._take_failure(data)
             elif kind == "execution_interrupted":
                 self.verdict = "cancelled"

@@ -29,6 +29,7 @@ from comfy_notebook.servers.events import (
     Preview,
     QueueStatus,
     Started,
+    is_garbled,
     read_binary,
     read_text,
 )
@@ -54,6 +55,10 @@ class Feed:
     ----------
     adrift
         Whether events may be missing: the connection under which the run was sent is gone.
+    garbled
+        Whether a frame came that could not be read: events may be missing, though the connection stands.
+    idle
+        Whether nobody has a run in the server's queue, by its last word: ours is over, or was taken out.
     heard
         The monotonic time of the last event, or of the feed's start.
     """
@@ -61,6 +66,8 @@ class Feed:
     def __init__(self, prompt_id: str, take: Callable[[Event], bool]) -> None:
         self.prompt_id = prompt_id
         self.adrift = False
+        self.garbled = False
+        self.idle = False
         self.heard = time.monotonic()
         self._take = take
         self._news = asyncio.Event()
@@ -68,8 +75,13 @@ class Feed:
     def put(self, event: Event) -> None:
         """Hand an event over; ``wait`` returns if it is one to act on."""
         self.heard = time.monotonic()
+        self.idle = False
         if self._take(event):
             self._news.set()
+
+    def tell(self, event: QueueStatus) -> None:
+        """Hand over what is said to everyone: no sign of life of this run."""
+        self._take(event)
 
     def wake(self) -> None:
         """Make ``wait`` return, because something may have happened that has no event."""
@@ -143,7 +155,8 @@ class EventSocket:
 
     def unfollow(self, feed: Feed) -> None:
         """Stop handing over."""
-        self._feeds.pop(feed.prompt_id, None)
+        if self._feeds.get(feed.prompt_id) is feed:
+            del self._feeds[feed.prompt_id]
 
     async def close(self) -> None:
         """Close the connection."""
@@ -199,12 +212,15 @@ class EventSocket:
     def _dispatch(self, frame: str | bytes) -> None:
         event = read_text(frame) if isinstance(frame, str) else read_binary(frame)
         if isinstance(event, QueueStatus):
-            self._tell_all(event)
+            self._note_queue(event)
         elif isinstance(event, Preview) and event.prompt_id is None:
             self._deliver_unnamed(event)
         elif event is not None and event.prompt_id is not None:
             self._note_running(event, event.prompt_id)
             self._deliver(event, event.prompt_id)
+        elif isinstance(frame, str) and is_garbled(frame):
+            for feed in self._feeds.values():
+                feed.garbled = True
 
     def _deliver(self, event: Event, prompt_id: str) -> None:
         feed = self._feeds.get(prompt_id)
@@ -229,9 +245,10 @@ class EventSocket:
         elif isinstance(event, Ended) and self._running == prompt_id:
             self._running = None
 
-    def _tell_all(self, event: QueueStatus) -> None:
-        """Tell every run that the queue changed; one whose events go elsewhere may be over."""
+    def _note_queue(self, event: QueueStatus) -> None:
+        """Tell every run that the queue changed: one whose events go elsewhere may be over, and all if it is empty."""
         for feed in list(self._feeds.values()):
-            feed.put(event)
-            if feed.adrift:
+            feed.tell(event)
+            feed.idle = event.remaining == 0
+            if feed.adrift or feed.idle:
                 feed.wake()
