@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import RunCancelledError
 from comfy_notebook.results import CANCELLED, FAILED, ExecuteResult, ResultList
-from comfy_notebook.servers.events import Event, Preview
 from comfy_notebook.servers.portal import HEARTBEAT, portal
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from comfy_notebook.errors import ComfyError
     from comfy_notebook.media import Media
     from comfy_notebook.servers.comfyui import ComfyUI
+    from comfy_notebook.servers.events import Event
     from comfy_notebook.servers.following import Run, Watch
 
 PREPARING, QUEUED, RUNNING = "preparing", "queued", "running"
@@ -223,6 +223,8 @@ class Job:
         self._tell(event)
 
     def _tell(self, event: Event | None) -> None:
+        from comfy_notebook.servers.events import Preview
+
         with self._lock:
             self._ended = self._ended or event is None
             if event is not None and not isinstance(event, Preview):

@@ -11,8 +11,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.jobs import RUNNING, jobs_of
-from comfy_notebook.notebook.html.live import Moment, doing, live_html, live_text
-from comfy_notebook.notebook.media.pipeline import Ahead
 from comfy_notebook.notebook.show import mimebundle
 from comfy_notebook.servers.portal import portal
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
     from comfy_notebook.jobs import Batch, Job
+    from comfy_notebook.notebook.html.live import Moment
     from comfy_notebook.notebook.media.pipeline import Item
     from comfy_notebook.results import ExecuteResult, ResultList
 
@@ -42,6 +41,8 @@ class LiveView:
     """
 
     def __init__(self, shell: InteractiveShell, *, first: float = _FIRST_SECONDS) -> None:
+        from comfy_notebook.notebook.media.pipeline import Ahead  # only once something is shown
+
         self._shell = shell
         self._first = first
         self._began = time.monotonic()
@@ -97,6 +98,8 @@ class LiveView:
 
     def _is_news(self, moment: Moment) -> bool:
         """Whether what there is to see has changed."""
+        from comfy_notebook.notebook.html.live import doing
+
         state = moment.run.state if moment.run is not None else None
         at = (state.current, id(state.preview)) if state is not None else None
         before, self._seen = self._seen, (doing(moment), moment.fraction, at, len(moment.finished))
@@ -105,6 +108,8 @@ class LiveView:
     def _publish(self, moment: Moment) -> int:
         """Show how it stands, and return how many characters that took."""
         from IPython.display import display
+
+        from comfy_notebook.notebook.html.live import live_html, live_text
 
         bundle = {"text/plain": live_text(moment), "text/html": live_html(moment)}
         with self._lock:
@@ -142,6 +147,8 @@ class JobView(LiveView):
 
 def moment_of(work: Job | Batch, seconds: float, finished: Sequence[Item] = ()) -> Moment:
     """Return how a job, or several, stand: as the one that is at work does."""
+    from comfy_notebook.notebook.html.live import Moment
+
     jobs = jobs_of(work)
     at_work = [job for job in jobs if not job.done]
     job = next((job for job in at_work if job.status == RUNNING), at_work[0] if at_work else jobs[-1])

@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.notebook.html.live import doing
 from comfy_notebook.notebook.live import moment_of
 from comfy_notebook.printable import printable
 from comfy_notebook.servers.portal import portal
@@ -66,6 +65,8 @@ class TerminalBar:
 
     def _draw(self, work: Job | Batch) -> None:
         from tqdm import tqdm
+
+        from comfy_notebook.notebook.html.live import doing
 
         moment = moment_of(work, time.monotonic() - self._began)
         with self._lock:
