@@ -54,6 +54,9 @@ class ComfyKit:
         Else COMFYUI_COOKIES.
     comfy_org_api_key
         comfy.org's key for partner nodes, sent along with each run. Else COMFY_ORG_API_KEY.
+    verify
+        False lets this one server's certificate be any: anyone on the way may then read what is sent, the key, too. A
+        certificate of one's own is better trusted through the environment's SSL_CERT_FILE.
     runninghub_url, runninghub_api_key, runninghub_timeout, runninghub_retry_count, runninghub_instance_type
         Accepted for ComfyKit's sake and not used: workflows run on ComfyUI servers, and a RunningHub workflow id
         is told so.
@@ -67,6 +70,7 @@ class ComfyKit:
         cookies: str | None = None,
         *,
         comfy_org_api_key: str | None = None,
+        verify: bool = True,
         runninghub_url: str | None = None,  # noqa: ARG002
         runninghub_api_key: str | None = None,  # noqa: ARG002
         runninghub_timeout: int | None = None,  # noqa: ARG002
@@ -77,6 +81,7 @@ class ComfyKit:
         self._api_key = settings.API_KEY.resolve(api_key)
         self._cookies = settings.COOKIES.resolve(cookies)
         self._partner_key = settings.COMFY_ORG_API_KEY.resolve(comfy_org_api_key)
+        self._verify = verify
         self._said: set[str] = set()
 
     async def execute(
@@ -327,7 +332,7 @@ class ComfyKit:
     async def _choose(self, class_types: Collection[str]) -> tuple[ComfyUI, str]:
         from comfy_notebook.servers.connections import choose
 
-        server, note = await choose(self._wanted, self._api_key, self._cookies, class_types)
+        server, note = await choose(self._wanted, self._api_key, self._cookies, class_types, verified=self._verify)
         if note and note not in self._said:
             self._said.add(note)
             _log.warning(note)

@@ -41,7 +41,8 @@ class Proxy:
     class Close(Exception):  # noqa: N818
         """Close the socket here."""
 
-    def __init__(self, upstream, prefix=""):
+    def __init__(self, upstream, prefix="", ssl_context=None):
+        self.ssl_context = ssl_context
         self.upstream = upstream
         self.prefix = prefix
         self.answer = lambda request: None
@@ -85,10 +86,10 @@ class Proxy:
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.ssl_context)
         await site.start()
         port = runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}{self.prefix}"
+        self.url = f"http{'s' * bool(self.ssl_context)}://127.0.0.1:{port}{self.prefix}"
         async with aiohttp.ClientSession() as self._session:
             self._ready.set()
             await self._stop.wait()

@@ -24,13 +24,18 @@ class Address:
         ``http://host:port/prefix``, without a slash at the end, a user or a password.
     headers
         Sent with every request to it, HTTP and WebSocket; never shown.
+    verified
+        Whether its certificate has to be one that this machine trusts.
     """
 
     url: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    verified: bool = True
 
     @classmethod
-    def parse(cls, text: str, *, api_key: str | None = None, cookies: str | None = None) -> Address:
+    def parse(
+        cls, text: str, *, api_key: str | None = None, cookies: str | None = None, verified: bool = True
+    ) -> Address:
         """Read an address as users write it: ``host:port``, with or without scheme, prefix, user and password.
 
         Raises
@@ -49,7 +54,7 @@ class Address:
         if cookies:
             headers.append(("Cookie", read_cookies(cookies)))
         bare = parts.netloc.rpartition("@")[2]
-        return cls(urlunsplit((parts.scheme, bare, parts.path.rstrip("/"), "", "")), tuple(headers))
+        return cls(urlunsplit((parts.scheme, bare, parts.path.rstrip("/"), "", "")), tuple(headers), verified)
 
     @property
     def socket_url(self) -> str:
@@ -73,7 +78,13 @@ class Address:
 
     def tls(self) -> ssl.SSLContext | None:
         """Return the verification that its certificate must pass; None for plain http."""
-        return ssl.create_default_context() if self.url.startswith("https") else None
+        if not self.url.startswith("https"):
+            return None
+        context = ssl.create_default_context()
+        if not self.verified:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 def shown(url: str) -> str:

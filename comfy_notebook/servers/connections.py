@@ -33,7 +33,12 @@ async def connect(address: Address, label: str | None = None) -> ComfyUI:
 
 
 async def choose(
-    wanted: str | None, api_key: str | None, cookies: str | None, class_types: Collection[str]
+    wanted: str | None,
+    api_key: str | None,
+    cookies: str | None,
+    class_types: Collection[str],
+    *,
+    verified: bool = True,
 ) -> tuple[ComfyUI, str]:
     """Find the server for a workflow.
 
@@ -46,6 +51,8 @@ async def choose(
         Credentials for ``wanted``, or for the usual address.
     class_types
         The workflow's node classes.
+    verified
+        Whether the certificate of ``wanted`` has to be one that this machine trusts.
 
     Returns
     -------
@@ -61,7 +68,7 @@ async def choose(
     """
     if wanted == EMBEDDED:
         return await _embedded(), ""
-    address = Address.parse(wanted or _USUAL, api_key=api_key, cookies=cookies)
+    address = Address.parse(wanted or _USUAL, api_key=api_key, cookies=cookies, verified=verified)
     server = await connect(address)
     if wanted:
         return server, ""

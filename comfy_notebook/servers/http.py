@@ -212,6 +212,12 @@ class Api:
 
     def transport_error(self, error: Exception) -> ServerError:
         """Say in what way no answer came."""
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return NoServerError(
+                f"The certificate of {self.address.url} is not one that this machine trusts: {error}.",
+                hint="Trust it through the environment's SSL_CERT_FILE or, for this server alone and at your own risk, "
+                "leave it unchecked: ComfyKit(url, verify=False).",
+            )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return unreachable(self.address.url)
         if isinstance(error, TimeoutError):
