@@ -59,9 +59,8 @@ async def status(server: ComfyUI) -> Report:
 async def queue(server: ComfyUI) -> Report:
     """Ask a server what it runs and what waits there, mine and others'. To be awaited on the portal's loop."""
     running, pending = await server.queue()
-    waiting = sorted(pending, key=lambda item: item[0])
     rows = {f"running {number}": _queued(item, server) for number, item in enumerate(running, 1)}
-    rows |= {f"waiting {number}": _queued(item, server) for number, item in enumerate(waiting, 1)}
+    rows |= {f"waiting {number}": _queued(item, server) for number, item in enumerate(pending, 1)}
     return Report({"server": server.label} | (rows or {"queue": "empty"}))
 
 

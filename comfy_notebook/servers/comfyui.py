@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import (
-    MediaError,
     NodeError,
     NoServerError,
     RunCancelledError,
@@ -23,13 +21,12 @@ from comfy_notebook.servers.events import Event, QueueStatus
 from comfy_notebook.servers.following import Follower, Run, Watch
 from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.outputs import Source, collect, media_of
-from comfy_notebook.servers.patience import BUSY, Patience, overdue
+from comfy_notebook.servers.patience import BUSY, Patience
 from comfy_notebook.servers.places import Places
 from comfy_notebook.servers.refusals import left_out, refusal
 from comfy_notebook.servers.socket import EventSocket
+from comfy_notebook.servers.uploads import Uploads
 from comfy_notebook.workflow.binding import bind
-from comfy_notebook.workflow.files import FileValue, MaskedFile, RemoteFile, ResultFile, named_by_content
-from comfy_notebook.workflow.masks import with_mask
 from comfy_notebook.workflow.schema import NodeSchema, read_node
 from comfy_notebook.workflow.sources import read
 
@@ -46,7 +43,6 @@ if TYPE_CHECKING:
 _STRAGGLER_SECONDS, _STRAGGLER_LOOKS = 1.0, 4
 _UNCERTAIN = frozenset({408, 429, 500, 502, 503, 504})  # after which a submit may have come all the same
 _NEVER = float("inf")
-_LARGEST_FETCH = 512 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
@@ -69,7 +65,7 @@ class ComfyUI:
         self._places = Places(self._api)
         self.mine: set[str] = set()
         self._schemas: dict[str, NodeSchema | None] = {}
-        self._uploaded: dict[str, str] = {}
+        self._uploads = Uploads(self._api)
         self._losses = 0
         self._cleanups: set[asyncio.Task[None]] = set()
 
@@ -112,17 +108,14 @@ class ComfyUI:
         if self._losses != self._socket.losses:
             self._losses = self._socket.losses
             self._schemas.clear()
-            self._uploaded.clear()
+            self._uploads.forget()
 
     # -- running -------------------------------------------------------------------------------------
 
     async def upload(self, binding: Binding) -> None:
         """Upload the binding's files, each content once per server, and put their names in its graph."""
         self._forget_if_restarted()
-        names = await asyncio.gather(*(self._upload(file) for file in binding.uploads.values()))
-        for target, name in zip(binding.uploads, names, strict=True):
-            binding.place(target, name)
-        binding.uploads.clear()
+        await self._uploads.send(binding)
 
     def prepare(self, workflow: Workflow, binding: Binding) -> Run:
         """Return a run of a workflow, to be sent; its files are uploaded."""
@@ -352,27 +345,6 @@ class ComfyUI:
         self._cleanups.add(task)
         task.add_done_callback(self._cleanups.discard)
 
-    # -- files ---------------------------------------------------------------------------------------
-
-    async def _upload(self, file: FileValue) -> str:
-        name, content = file.name, await self._content(file)
-        if name == "view":  # a ComfyUI's URL, whose path does not name the file
-            name = named_by_content(content).name
-        digest = hashlib.sha256(content + name.encode()).hexdigest()
-        if digest not in self._uploaded:
-            self._uploaded[digest] = await self._api.upload(name, content)
-        return self._uploaded[digest]
-
-    async def _content(self, file: FileValue) -> bytes:
-        if isinstance(file, ResultFile):
-            return await file.media.abytes()
-        if isinstance(file, RemoteFile):
-            return await _fetch(file.url)
-        if isinstance(file, MaskedFile):
-            picture, mask = await asyncio.gather(self._content(file.picture), self._content(file.mask))
-            return await asyncio.to_thread(with_mask, picture, mask)
-        return await asyncio.to_thread(file.read)
-
 
 def _outcome(run: Run) -> tuple[str, ComfyError | None]:
     state = run.state
@@ -391,27 +363,3 @@ async def _report(work: Any) -> None:
         await work
     except ServerError as error:
         _log.warning("a run could not be cancelled: %s", error)
-
-
-async def _fetch(url: str) -> bytes:
-    """Fetch a file from elsewhere, without credentials."""
-    import httpx
-
-    content, began = bytearray(), time.monotonic()
-    try:
-        async with (
-            httpx.AsyncClient(follow_redirects=True, timeout=60.0) as client,
-            client.stream("GET", url) as response,
-        ):
-            response.raise_for_status()
-            async for piece in response.aiter_bytes():
-                content += piece
-                if len(content) > _LARGEST_FETCH:
-                    raise MediaError(f"{url} is larger than {_LARGEST_FETCH >> 20} MB.")
-                if overdue(began, len(content)):
-                    raise MediaError(f"{url} comes too slowly to wait for.")
-    except httpx.HTTPStatusError as error:
-        raise MediaError(f"{url} answered {error.response.status_code}.") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise MediaError(f"{url} cannot be fetched: {error or type(error).__name__}.") from error
-    return bytes(content)

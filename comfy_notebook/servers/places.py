@@ -38,5 +38,4 @@ class Places:
         self._asked = time.monotonic()
         with contextlib.suppress(ServerError):  # it is asked again, and the run itself tells what is wrong
             running, pending = await self._api.queue()
-            waiting = sorted(pending, key=lambda item: item[0])
-            self._ahead = {str(item[1]): place for place, item in enumerate(waiting, len(running))}
+            self._ahead = {str(item[1]): place for place, item in enumerate(pending, len(running))}

@@ -10,7 +10,7 @@ from graphs import loaded
 from proxy import Proxy
 
 from comfy_notebook import ComfyKit
-from comfy_notebook.servers import comfyui, patience
+from comfy_notebook.servers import patience, uploads
 
 from .test_http import drip, login, picture_bytes, reset
 
@@ -66,7 +66,7 @@ def elsewhere(embedded_comfyui, answer):
     ],
 )
 def test_a_file_from_elsewhere_that_cannot_be_had_is_told(engine_trial, embedded_comfyui, monkeypatch, answer, told):
-    monkeypatch.setattr(comfyui, "_LARGEST_FETCH", 1 << 20)
+    monkeypatch.setattr(uploads, "_LARGEST_FETCH", 1 << 20)
     monkeypatch.setattr(patience, "ANSWER_SECONDS", 0.5)
     engine_trial.kit = guarded(engine_trial)
     with elsewhere(embedded_comfyui, answer) as there:
