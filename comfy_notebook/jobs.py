@@ -113,9 +113,11 @@ class Job:
         """What it is at: "preparing", "queued", "running", then "completed", "failed" or "cancelled"."""
         if self._future.done():
             return self._future.result().status
-        if self.run is None or not self.run.accepted:
+        if self.run is None:
             return PREPARING
-        return RUNNING if self.run.state.started else QUEUED
+        if self.run.state.started:  # which may be heard before the answer to the submit
+            return RUNNING
+        return QUEUED if self.run.accepted else PREPARING
 
     @property
     def progress(self) -> float:

@@ -20,6 +20,16 @@ def kit(comfyui):
     return ComfyKit(comfyui)
 
 
+@pytest.fixture(autouse=True)
+def nothing_goes_on():
+    yield
+    left = underway()
+    for job in left:
+        job.cancel()
+    for job in left:
+        job.result(10)
+
+
 def long_run(steps=LONG):
     early = {
         "90": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 2, "color": 255}},

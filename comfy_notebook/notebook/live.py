@@ -6,6 +6,7 @@ Nothing appears in the first moment, so that a quick run leaves nothing but its 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import DisplayHandle
@@ -29,6 +31,7 @@ _FIRST_SECONDS = 0.5
 _PAUSE_SECONDS = 0.25  # previews are pictures: four a second is what front ends bear
 _CLOCK_SECONDS = 1.0  # without news, for the clock
 _BYTES_PER_SECOND = 1_000_000
+_log = logging.getLogger(__name__)
 
 
 class LiveView:
@@ -54,7 +57,7 @@ class LiveView:
 
     def begin(self, work: Job | Batch) -> None:
         """Show a job, or several, from now on."""
-        portal.start(self._tick(work))
+        portal.start(self._tick(work)).add_done_callback(log_failure)
 
     def end(self) -> None:
         """Update it no more."""
@@ -143,6 +146,12 @@ class JobView(LiveView):
         bundle = await asyncio.to_thread(mimebundle, result, None, None)
         if self._handle is not None:
             self._handle.update(bundle, raw=True)
+
+
+def log_failure(ticked: Future[None]) -> None:
+    """Tell in the log why a display stopped: the run goes on without it."""
+    if not ticked.cancelled() and (error := ticked.exception()) is not None:
+        _log.error("a run's display failed", exc_info=error)
 
 
 def moment_of(work: Job | Batch, seconds: float, finished: Sequence[Item] = ()) -> Moment:

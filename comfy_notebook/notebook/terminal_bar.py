@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfy_notebook.notebook.live import moment_of
+from comfy_notebook.notebook.live import log_failure, moment_of
 from comfy_notebook.printable import printable
 from comfy_notebook.servers.portal import portal
 
@@ -39,7 +39,7 @@ class TerminalBar:
 
     def begin(self, work: Job | Batch) -> None:
         """Show it from now on."""
-        portal.start(self._tick(work))
+        portal.start(self._tick(work)).add_done_callback(log_failure)
 
     def finish(self, _result: ExecuteResult | ResultList, *, silent: bool) -> None:  # noqa: ARG002 - as a LiveView's
         """Take the bar away."""

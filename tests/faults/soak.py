@@ -102,7 +102,7 @@ def soak(trial, runs, seed):
             result = trial.end(run, 60)
             name = f"{result.status} {type(result.error).__name__}" if result.error else result.status
             statuses[name] = statuses.get(name, 0) + 1
-        trial.proxy.seen.clear()  # what the test itself remembers is not to be taken for a leak
+        trial.settle()  # what the test itself remembers is not to be taken for a leak
     weather.chance = 0
     traces.append(left_behind())
     return weather.done, statuses, traces[1], traces[-1]
