@@ -42,7 +42,6 @@ class Attempt:
     server: ComfyUI | None = None
     run: Run | None = None
     warnings: list[str] = field(default_factory=list)
-    params: dict[str, Any] = field(default_factory=dict)
     workflow: dict[str, Any] = field(default_factory=dict)
 
     def ended(self, error: ComfyError, status: str = FAILED) -> ExecuteResult:
@@ -55,15 +54,8 @@ class Attempt:
             elif not self.run.rejoined:
                 result.duration = time.monotonic() - self.run.began  # until now, and not until its last output
             return result
-        return ExecuteResult(
-            status,
-            msg=str(error),
-            error=error,
-            server=self.server.label if self.server else "",
-            warnings=self.warnings,
-            params=self.params,
-            workflow=self.workflow,
-        )
+        label = self.server.label if self.server else ""
+        return ExecuteResult.failure(error, status, server=label, warnings=self.warnings, workflow=self.workflow)
 
 
 class Job:
@@ -299,9 +291,9 @@ def jobs_of(work: Job | Batch) -> list[Job]:
     return work.jobs if isinstance(work, Batch) else [work]
 
 
-def underway(server: str | None = None) -> list[Job]:
-    """Return this process's jobs that are not over, on one server or all."""
-    return [job for job in list(_jobs) if not job.done and server in (None, job.server)]
+def underway() -> list[Job]:
+    """Return this process's jobs that are not over."""
+    return [job for job in list(_jobs) if not job.done]
 
 
 async def _next(queue: asyncio.Queue[Event | None]) -> Event | None:

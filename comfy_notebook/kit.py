@@ -304,7 +304,7 @@ class ComfyKit:
         try:
             attempt.server = await self.server()
             attempt.run = await attempt.server.find(prompt_id)
-            return await attempt.server.rejoin(attempt.run, watch=watch)
+            return await attempt.server.rejoin(attempt.run, watch)
         except ComfyError as error:
             return attempt.ended(error)
 

@@ -72,9 +72,9 @@ class ExecuteResult(Shown):
     workflow: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def failure(cls, error: ComfyError, **attributes: Any) -> ExecuteResult:
-        """Make the result of a run that failed, with what is known of it."""
-        return cls(status=FAILED, msg=str(error), error=error, **attributes)
+    def failure(cls, error: ComfyError, status: str = FAILED, **attributes: Any) -> ExecuteResult:
+        """Make the result of a run that failed or was cancelled, with what is known of it."""
+        return cls(status=status, msg=str(error), error=error, **attributes)
 
     @property
     def media(self) -> MediaList:

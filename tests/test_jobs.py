@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 from graphs import picture, sampled
+from waiting import wait_for
 
 from comfy_notebook import ComfyKit, RunLostError, RunTimeoutError
 from comfy_notebook.jobs import Attempt, underway
@@ -36,13 +37,6 @@ def long_run(steps=LONG):
         "91": {"class_type": "SaveImage", "inputs": {"images": ["90", 0], "filename_prefix": "early"}},
     }
     return early | sampled(steps=steps, seed=time.time_ns() % 2**32)
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_job_runs_while_we_do_something_else(kit):

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from comfy_notebook.jobs import Batch, Job
+    from comfy_notebook.notebook.reports import Report
     from comfy_notebook.results import ExecuteResult, ResultList
+    from comfy_notebook.servers.comfyui import ComfyUI
     from comfy_notebook.workflow.formats import Document
 
     Work: TypeAlias = Job | Batch
@@ -177,7 +179,7 @@ class ComfyMagics(Magics):
             %comfy use URL                run workflows there from now on; "embedded": on the built-in engine
             %comfy run workflow.json      run a workflow without parameters; options as for %%comfy
             %comfy queue                  what the server runs, and what waits there, mine and others'
-            %comfy cancel [ID ...]        end my runs there, or those whose ids begin so
+            %comfy cancel [ID ...]        end my runs, or those whose ids begin so
             %comfy inspect workflow.json  its parameters, outputs, and what the server lacks for it
             %comfy doctor                 versions and settings, for finding out why something does not work
 
@@ -206,10 +208,7 @@ class ComfyMagics(Magics):
     def _status(self, _line: str = "") -> Any:
         from comfy_notebook.notebook.reports import status
 
-        async def ask() -> Any:
-            return await status(await self._kit().server())
-
-        return portal.wait(ask())
+        return self._ask(status)
 
     def _use(self, line: str) -> Any:
         if not line:
@@ -229,10 +228,13 @@ class ComfyMagics(Magics):
     def _queue(self, _line: str) -> Any:
         from comfy_notebook.notebook.reports import queue
 
-        async def ask() -> Any:
-            return await queue(await self._kit().server())
+        return self._ask(queue)
 
-        return portal.wait(ask())
+    def _ask(self, report: Callable[[ComfyUI], Coroutine[Any, Any, Report]]) -> Report:
+        async def asked() -> Report:
+            return await report(await self._kit().server())
+
+        return portal.wait(asked())
 
     def _cancel(self, line: str) -> Any:
         from comfy_notebook.notebook.reports import cancelled

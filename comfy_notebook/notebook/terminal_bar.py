@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.notebook.live import log_failure, moment_of
@@ -32,7 +31,6 @@ class TerminalBar:
     prefetch = None
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
         self._lock = threading.Lock()  # between the loop's updates and whoever ends them
         self._over = False
         self._bar: Any = None
@@ -68,7 +66,7 @@ class TerminalBar:
 
         from comfy_notebook.notebook.html.live import doing
 
-        moment = moment_of(work, time.monotonic() - self._began)
+        moment = moment_of(work, 0.0)  # the bar has a clock of its own
         with self._lock:
             if self._over:
                 return

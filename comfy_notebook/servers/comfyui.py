@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from comfy_notebook.workflow.schema import NodeSchema, read_node
 from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from comfy_notebook.errors import ComfyError
     from comfy_notebook.media import Media
@@ -155,17 +156,11 @@ class ComfyUI:
         ServerError
             If it cannot be reached, or its answer to the submit is none.
         """
-        follower = self._follower(run, prefetch, watch)
-        try:
+        async with self._following(run, prefetch, watch) as follower:
             client_id = await self._client_id(run)
             follower.feed.adrift |= client_id is None
             await self._submit(run, follower, client_id, extra_data or {})
             return await self._followed(run, follower)
-        except asyncio.CancelledError:
-            self._in_background(self._abandon(run))
-            raise
-        finally:
-            follower.close()
 
     async def find(self, prompt_id: str) -> Run:
         """Return a run that the server has, running, queued or over, whoever sent it.
@@ -187,21 +182,18 @@ class ComfyUI:
         workflow = read(graph).workflow({})
         return Run(workflow, bind(workflow, {}, {}, complete=False), RunFiles(self._api), prompt_id, rejoined=True)
 
-    async def rejoin(
-        self, run: Run, *, prefetch: Callable[[Sequence[Media]], None] | None = None, watch: Watch | None = None
-    ) -> ExecuteResult:
+    async def rejoin(self, run: Run, watch: Watch) -> ExecuteResult:
         """Follow a run from :meth:`find` to its end; its events go to whoever sent it, so that the server is asked."""
-        follower = self._follower(run, prefetch, watch)
-        follower.feed.adrift = run.accepted = True
-        try:
+        async with self._following(run, None, watch) as follower:
+            follower.feed.adrift = run.accepted = True
             return await self._followed(run, follower)
-        except asyncio.CancelledError:
-            self._in_background(self._abandon(run))
-            raise
-        finally:
-            follower.close()
 
-    def _follower(self, run: Run, prefetch: Callable[[Sequence[Media]], None] | None, watch: Watch | None) -> Follower:
+    @contextlib.asynccontextmanager
+    async def _following(
+        self, run: Run, prefetch: Callable[[Sequence[Media]], None] | None, watch: Watch | None
+    ) -> AsyncIterator[Follower]:
+        """Hear what becomes of a run; whoever stops waiting for it ends it on the server."""
+
         def tell(run: Run, event: Event) -> None:
             if prefetch is not None:
                 self._prefetch(run, prefetch)
@@ -210,7 +202,14 @@ class ComfyUI:
                     self._places.refresh()
                 watch(run, event)
 
-        return Follower(self._api, self._socket, run, tell)
+        follower = Follower(self._api, self._socket, run, tell)
+        try:
+            yield follower
+        except asyncio.CancelledError:
+            self._in_background(self._abandon(run))
+            raise
+        finally:
+            follower.close()
 
     async def _followed(self, run: Run, follower: Follower) -> ExecuteResult:
         self.mine.add(run.prompt_id)

@@ -1,5 +1,7 @@
 """Every fault is a trial, whose counts end up in one line below the tests'."""
 
+import contextlib
+
 import pytest
 
 from .trial import IMPATIENCE, Trial
@@ -14,32 +16,30 @@ def impatience(monkeypatch):
 
 @pytest.fixture
 def tried(record_property):
-    """Runs trials, and has their counts told at the end of the session."""
+    """Runs trials on a server, and has their counts told at the end of the session."""
 
-    def tell(trial):
-        for name, count in {"faults tried": 1, **trial.counts}.items():
-            record_property(name, count)
+    @contextlib.contextmanager
+    def on(url):
+        made = Trial(url)
+        try:
+            with made:
+                yield made
+        finally:
+            for name, count in {"faults tried": 1, **made.counts}.items():
+                record_property(name, count)
 
-    return tell
+    return on
 
 
 @pytest.fixture
 def trial(comfyui, tried):
     """A trial on each kind of server."""
-    made = Trial(comfyui)
-    try:
-        with made:
-            yield made
-    finally:
-        tried(made)
+    with tried(comfyui) as made:
+        yield made
 
 
 @pytest.fixture
 def engine_trial(embedded_comfyui, tried):
     """A trial on the built-in engine alone, where the kind of server makes no difference."""
-    made = Trial(embedded_comfyui)
-    try:
-        with made:
-            yield made
-    finally:
-        tried(made)
+    with tried(embedded_comfyui) as made:
+        yield made

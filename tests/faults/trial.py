@@ -9,6 +9,7 @@ import time
 import httpx
 from graphs import picture
 from proxy import Proxy
+from waiting import wait_for
 
 from comfy_notebook import ComfyKit, ExecuteResult
 from comfy_notebook.errors import ComfyError
@@ -180,10 +181,7 @@ async def _settled(condition):
 
 
 def wait_until(condition, seconds=SOON):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(condition, seconds)
 
 
 def kind(frame):

@@ -5,6 +5,7 @@ import time
 import httpx
 import pytest
 from graphs import picture, sampled
+from waiting import wait_for
 
 PASTED = """
 import asyncio
@@ -39,13 +40,6 @@ def notebook(kernel, embedded_comfyui, tmp_path, monkeypatch):
 
 def running(url):
     return httpx.get(f"{url}/queue").json()["queue_running"]
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_run_all_loses_no_cell(notebook):

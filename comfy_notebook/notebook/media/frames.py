@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from comfy_notebook.demuxing import open_container
 from comfy_notebook.notebook.media.containers import Tracks
 
 if TYPE_CHECKING:
@@ -33,16 +34,10 @@ class Seen:
     poster: Image | None
 
 
-def open_container(content: bytes, demuxer: str) -> Any:
+def open_alone(content: bytes, demuxer: str) -> Any:
     """Open a file with one of FFmpeg's demuxers, which may open nothing else."""
-    import av
-
-    options: dict[str, Any] = {"protocol_whitelist": "", "enable_drefs": "0"}
-    try:
-        file = io.BytesIO(content)
-        return av.open(file, format=demuxer, metadata_errors="replace", io_open=_refuse, options=options)
-    except TypeError:  # PyAV 19 is no longer told about tags in other encodings
-        return av.open(io.BytesIO(content), format=demuxer, io_open=_refuse, options=options)
+    options = {"protocol_whitelist": "", "enable_drefs": "0"}
+    return open_container(io.BytesIO(content), demuxer, io_open=_refuse, options=options)
 
 
 def seconds_of(container: Any, stream: Any) -> float:
@@ -55,7 +50,7 @@ def seconds_of(container: Any, stream: Any) -> float:
 def look(content: bytes, demuxer: str) -> Seen | None:
     """Look into a video, for two seconds at most; None if it has none that can be read."""
     try:
-        with open_container(content, demuxer) as container:
+        with open_alone(content, demuxer) as container:
             if not container.streams.video:
                 return None
             stream = container.streams.video[0]
@@ -63,20 +58,21 @@ def look(content: bytes, demuxer: str) -> Seen | None:
             sounds = container.streams.audio
             context = stream.codec_context  # read before it decodes: PyAV 19 crashes on one that could not be opened
             width, height = context.width, context.height
-            tracks = Tracks(context.name or "", sounds[0].codec_context.name if sounds else "", context.pix_fmt or "")
+            sound = codec_of(sounds[0].codec_context.name) if sounds else ""
+            tracks = Tracks(codec_of(context.name or ""), sound, context.pix_fmt or "")
             seconds = seconds_of(container, stream)
             poster = _poster(container, stream, seconds) if _decodable(context) else None
-            return Seen(_plain(tracks), width, height, seconds, poster)
+            return Seen(tracks, width, height, seconds, poster)
     except Exception as error:  # noqa: BLE001 - demuxers and decoders of hostile content raise anything
         _log.debug("a video cannot be looked into: %s", error)
         return None
 
 
-def _plain(tracks: Tracks) -> Tracks:
-    """Name codecs, not the libraries that decode them."""
+def codec_of(name: str) -> str:
+    """Return the codec that a decoder, perhaps a library, is for."""
     names = {"libdav1d": "av1", "libaom-av1": "av1", "libvpx": "vp8", "libvpx-vp9": "vp9", "mp3float": "mp3",
              "libopus": "opus", "libvorbis": "vorbis"}  # fmt: skip
-    return Tracks(names.get(tracks.video, tracks.video), names.get(tracks.sound, tracks.sound), tracks.pixels)
+    return names.get(name, name)
 
 
 def _decodable(context: Any) -> bool:

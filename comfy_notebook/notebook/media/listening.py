@@ -12,7 +12,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Any
 
-from comfy_notebook.notebook.media.frames import open_container, seconds_of
+from comfy_notebook.notebook.media.frames import codec_of, open_alone, seconds_of
 
 BARS = 180
 _WHOLE_SECONDS = 90.0
@@ -36,7 +36,7 @@ class Heard:
 def listen(content: bytes, demuxer: str) -> Heard | None:
     """Listen to a sound; None if it has none that can be read."""
     try:
-        with open_container(content, demuxer) as container:
+        with open_alone(content, demuxer) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]
@@ -49,8 +49,7 @@ def listen(content: bytes, demuxer: str) -> Heard | None:
                 _read(container, stream, peaks)
             except Exception as error:  # noqa: BLE001 - cut off or damaged: what came before will do
                 _log.debug("a sound cannot be decoded further: %s", error)
-            codec = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis"}.get(codec, codec)
-            return Heard(codec, seconds or peaks.end, channels, rate, peaks.bars())
+            return Heard(codec_of(codec), seconds or peaks.end, channels, rate, peaks.bars())
     except Exception as error:  # noqa: BLE001 - demuxers of hostile content raise anything
         _log.debug("a sound cannot be listened to: %s", error)
         return None

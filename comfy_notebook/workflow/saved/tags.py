@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from comfy_notebook.demuxing import open_container
 from comfy_notebook.errors import MissingExtraError
 from comfy_notebook.workflow.saved.bounds import LARGEST, DamagedError
 from comfy_notebook.workflow.saved.texts import labelled
@@ -58,16 +59,7 @@ def _tags(stream: BinaryIO, kind: str) -> list[dict[str, Any]]:
             hint='Install it: pip install "comfy-notebook[embedded]"',
         ) from None
     try:
-        # the kind is said, so that no playlist is taken for it and followed to other files
-        with _opened(av, _Some(stream), kind) as container:
+        with open_container(_Some(stream), kind) as container:
             return [dict(container.metadata), *(dict(each.metadata) for each in container.streams)]
     except av.FFmpegError as error:
         raise DamagedError(f"FFmpeg says {error.strerror}") from None
-
-
-def _opened(av: Any, stream: _Some, kind: str) -> Any:
-    """Open a container whose tags may be in any encoding, of which PyAV 19 is no longer told."""
-    try:
-        return av.open(stream, format=kind, metadata_errors="replace")
-    except TypeError:
-        return av.open(stream, format=kind)
