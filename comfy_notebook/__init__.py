@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from comfy_notebook.errors import (
         ComfyError,
+        HistoryError,
         MediaError,
         MissingExtraError,
         NodeError,
@@ -34,18 +35,28 @@ if TYPE_CHECKING:
         RunLostError,
         RunTimeoutError,
         ServerError,
+        WorkerError,
         WorkflowError,
     )
+    from comfy_notebook.experiments.comparison import Comparison, compare
+    from comfy_notebook.experiments.history.history import history
+    from comfy_notebook.experiments.sweeps.result import SweepResult
+    from comfy_notebook.experiments.sweeps.sweep import sweep
+    from comfy_notebook.experiments.sweeps.varying import vary
     from comfy_notebook.jobs import Job
     from comfy_notebook.kit import ComfyKit, load
     from comfy_notebook.media import Media
+    from comfy_notebook.notebook.form.form import Form, form
     from comfy_notebook.results import ExecuteResult
     from comfy_notebook.workflow.document import Workflow
 
 __all__ = [
     "ComfyError",
     "ComfyKit",
+    "Comparison",
     "ExecuteResult",
+    "Form",
+    "HistoryError",
     "Job",
     "Media",
     "MediaError",
@@ -58,9 +69,16 @@ __all__ = [
     "RunLostError",
     "RunTimeoutError",
     "ServerError",
+    "SweepResult",
+    "WorkerError",
     "Workflow",
     "WorkflowError",
+    "compare",
+    "form",
+    "history",
     "load",
+    "sweep",
+    "vary",
 ]
 __version__ = "0.1.0"
 
@@ -68,7 +86,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "ComfyError": "errors",
     "ComfyKit": "kit",
+    "Comparison": "experiments.comparison",
     "ExecuteResult": "results",
+    "Form": "notebook.form.form",
+    "HistoryError": "errors",
     "Job": "jobs",
     "Media": "media",
     "MediaError": "errors",
@@ -81,9 +102,16 @@ _HOMES = {
     "RunLostError": "errors",
     "RunTimeoutError": "errors",
     "ServerError": "errors",
+    "SweepResult": "experiments.sweeps.result",
+    "WorkerError": "errors",
     "Workflow": "workflow.document",
     "WorkflowError": "errors",
+    "compare": "experiments.comparison",
+    "form": "notebook.form.form",
+    "history": "experiments.history.history",
     "load": "kit",
+    "sweep": "experiments.sweeps.sweep",
+    "vary": "experiments.sweeps.varying",
 }
 
 

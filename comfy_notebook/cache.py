@@ -130,8 +130,8 @@ class ContentCache:
             if excess <= 0:
                 return
             if path.name != spare:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+                with contextlib.suppress(OSError):  # on Windows, where it is being read
+                    path.unlink(missing_ok=True)  # what another process has cleaned away counts as well
                     excess -= size
 
     def _path(self, digest: str) -> Path:
@@ -198,10 +198,15 @@ class CacheWriter:
         self._hashed, self._size = hashed, len(content)
         self._file.write(content)
 
+    @property
+    def digest(self) -> str:
+        """The digest of what was written so far."""
+        return self._hashed.hexdigest()
+
     def commit(self) -> str:
         """Keep what was written, and return its digest; OSError if it cannot be kept."""
         self._file.close()
-        digest = self._hashed.hexdigest()
+        digest = self.digest
         path = self._cache._path(digest)  # noqa: SLF001
         path.parent.mkdir(exist_ok=True)
         try:

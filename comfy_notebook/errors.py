@@ -11,8 +11,10 @@
     │   ├── NodeError       a node raised an exception
     │   ├── RunCancelledError   the run was interrupted, or taken out of the queue
     │   ├── RunTimeoutError     it took longer than it was given
-    │   └── RunLostError        the server no longer knows the run
+    │   ├── RunLostError        the server no longer knows the run
+    │   └── WorkerError         no worker got it done, of those that were to
     ├── MediaError          a file of a result can no longer be had
+    ├── HistoryError        the history of runs cannot be read or written, or is asked for what it does not have
     └── MissingExtraError   an optional part is not installed
 
 They are values as well as exceptions: a result that is not completed holds one in ``result.error``.
@@ -170,11 +172,25 @@ class RunTimeoutError(RunError):
 
 
 class RunLostError(RunError):
-    """The server no longer knows the run: it was restarted, or its history was cleared."""
+    """The server no longer knows the run: it was restarted, or its history was cleared.
+
+    ``server_lost`` says whether it was the server that stopped answering or was restarted, and nobody who took the
+    run away: then another server may have it.
+    """
+
+    server_lost: bool = False
+
+
+class WorkerError(RunError):
+    """No worker of an executor got the run done: they died, or could not begin."""
 
 
 class MediaError(ComfyError):
     """A file of a result can no longer be had."""
+
+
+class HistoryError(ComfyError):
+    """The history of runs cannot be read or written, or is asked for what it does not have."""
 
 
 class MissingExtraError(ComfyError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -17,7 +18,7 @@ from comfy_notebook.results import CANCELLED, FAILED, ExecuteResult, ResultList
 from comfy_notebook.servers.portal import HEARTBEAT, portal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Mapping
 
     from comfy_notebook.errors import ComfyError
     from comfy_notebook.media import Media
@@ -26,19 +27,59 @@ if TYPE_CHECKING:
     from comfy_notebook.servers.following import Run, Watch
 
 PREPARING, QUEUED, RUNNING = "preparing", "queued", "running"
-_STOP_SECONDS = 0.4  # for a run that is stopped to tell what it had
+_TURN_SECONDS = 1.0  # for the run before to be sent
+STOP_SECONDS = 0.4  # for a run that is stopped to tell what it had
 _log = logging.getLogger(__name__)
 _jobs: weakref.WeakSet[Job] = weakref.WeakSet()
+
+
+class Turn:
+    """The place of a run in the order in which several are sent, so that the server runs, and numbers, them so.
+
+    For use on the portal's loop.
+
+    Attributes
+    ----------
+    sent
+        Set once the run was sent, or will not be.
+    """
+
+    def __init__(self, before: Turn | None = None) -> None:
+        self.sent: asyncio.Event = asyncio.Event()
+        self._before = before.sent if before is not None else None
+
+    async def come(self) -> None:
+        """Wait until the run before was sent; not for long, as it may have trouble."""
+        if self._before is not None:
+            with contextlib.suppress(TimeoutError):  # asyncio.wait_for may swallow a cancellation before Python 3.12
+                async with asyncio.timeout(_TURN_SECONDS):
+                    await self._before.wait()
+
+    def pass_on(self) -> None:
+        """Let the next one come."""
+        self.sent.set()
 
 
 @dataclass(slots=True)
 class Attempt:
     """What is known of one run so far, so that it can be told however the run ends.
 
-    ``number`` is its place, from 0, among several runs with different seeds.
+    Attributes
+    ----------
+    number
+        Its place, from 0, among several runs with different seeds.
+    turn
+        Its place in the order in which several are sent; None if that is all the same.
+    labels
+        What it belongs to, for whoever keeps account of runs: a sweep and its cell, say.
+    recorded
+        Whether account is kept of it here, and not by whoever sent it.
     """
 
     number: int | None = None
+    turn: Turn | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    recorded: bool = True
     server: ComfyUI | None = None
     run: Run | None = None
     warnings: list[str] = field(default_factory=list)
@@ -71,7 +112,7 @@ class Job:
         self._attempt = attempt or Attempt()
         self._task: asyncio.Task[ExecuteResult] | None = None
         self._lock = threading.Lock()
-        self._events: list[Event] = []
+        self._events = _Past()
         self._watchers: list[Callable[[Event | None], None]] = []
         self._ended = False  # whether the watchers were told
         self._future = portal.start(self._live(perform))
@@ -163,7 +204,7 @@ class Job:
     def stop(self) -> ExecuteResult:
         """Cancel it, and return what it had."""
         self.cancel()
-        return self.result(_STOP_SECONDS)
+        return self.result(STOP_SECONDS)
 
     # -- watching ------------------------------------------------------------------------------------
 
@@ -176,7 +217,10 @@ class Job:
         self._future.add_done_callback(lambda future: _call(callback, future.result()))
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        """Give the run's events from its beginning to its end; of the previews only those that still come."""
+        """Give the run's events from its beginning to its end.
+
+        Of those before now that tell how far it is, only the last of each kind and node are kept, and no previews.
+        """
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
 
@@ -198,7 +242,7 @@ class Job:
             self._watchers.append(watcher)
             if self._ended:
                 watcher(None)
-            return list(self._events)
+            return self._events.all()
 
     # -- on the portal's loop ------------------------------------------------------------------------
 
@@ -209,6 +253,10 @@ class Job:
             return self._attempt.ended(RunCancelledError("The run was cancelled."), CANCELLED)
         return self._task.result()
 
+    async def settled(self) -> ExecuteResult:
+        """Await its end, on the portal's loop alone: without waking meanwhile, for those who await hundreds."""
+        return await asyncio.shield(asyncio.wrap_future(self._future))
+
     async def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
@@ -217,12 +265,10 @@ class Job:
         self._tell(event)
 
     def _tell(self, event: Event | None) -> None:
-        from comfy_notebook.servers.events import Preview
-
         with self._lock:
             self._ended = self._ended or event is None
-            if event is not None and not isinstance(event, Preview):
-                self._events.append(event)
+            if event is not None:
+                self._events.add(event)
             watchers = list(self._watchers)
         for watcher in watchers:
             _call(watcher, event)
@@ -271,7 +317,7 @@ class Batch:
     def stop(self) -> ResultList:
         """Cancel them, and return what they had."""
         self.cancel()
-        return self.result(_STOP_SECONDS)
+        return self.result(STOP_SECONDS)
 
     async def _results(self) -> ResultList:
         return ResultList([await job for job in self.jobs])
@@ -294,6 +340,27 @@ def jobs_of(work: Job | Batch) -> list[Job]:
 def underway() -> list[Job]:
     """Return this process's jobs that are not over."""
     return [job for job in list(_jobs) if not job.done]
+
+
+class _Past:
+    """A run's events so far, for whoever listens late; it does not grow with the number of steps."""
+
+    def __init__(self) -> None:
+        self._events: dict[Hashable, Event] = {}  # in their order
+        self._number = itertools.count()
+
+    def add(self, event: Event) -> None:
+        from comfy_notebook.servers.events import NodeProgress, NodeStates, Preview, QueueStatus
+
+        if isinstance(event, Preview):
+            return
+        again = isinstance(event, NodeProgress | NodeStates | QueueStatus)
+        key = (type(event), getattr(event, "node", None)) if again else next(self._number)
+        self._events.pop(key, None)
+        self._events[key] = event
+
+    def all(self) -> list[Event]:
+        return list(self._events.values())
 
 
 async def _next(queue: asyncio.Queue[Event | None]) -> Event | None:

@@ -34,6 +34,29 @@ class Origin(Protocol):
         """Write a file's content into ``file``."""
 
 
+class InMemory:
+    """The origin of one file whose content is at hand, whatever it is called."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def read(self, media: Media) -> bytes:  # noqa: ARG002 - there is one
+        """Return it."""
+        return self._content
+
+    async def aread(self, media: Media) -> bytes:  # noqa: ARG002
+        """Return it."""
+        return self._content
+
+    def write(self, media: Media, file: BinaryIO) -> None:  # noqa: ARG002
+        """Write it."""
+        file.write(self._content)
+
+    async def awrite(self, media: Media, file: BinaryIO) -> None:  # noqa: ARG002
+        """Write it."""
+        file.write(self._content)
+
+
 class Shown:
     """Shows itself in IPython and Jupyter: as HTML where there is a front end for it, else as text.
 
@@ -132,6 +155,10 @@ class Media(Shown, str):  # noqa: SLOT000 - it carries a connection
     def origin(self) -> Origin | None:
         """Where its content comes from; None if it is fetched by its URL."""
         return self._origin
+
+    def reconnect(self, origin: Origin | None) -> None:
+        """Have its content come from there from now on, as one that was pickled and is back in its process."""
+        self._origin = origin
 
     def bytes(self) -> builtins.bytes:
         """Return the original file's content.

@@ -198,12 +198,9 @@ class ResultList(Shown, list[ExecuteResult]):
         whole.server, whole.workflow = first.server, first.workflow
         shared = first.params.items()
         whole.params = {
-            name: value for name, value in shared if all(_same(each.params.get(name), value) for each in self)
+            name: value for name, value in shared if all(same(each.params.get(name), value) for each in self)
         }
         return whole
-
-    def __repr__(self) -> str:
-        return f"[{', '.join(map(repr, self))}]"
 
 
 def _join(whole: ExecuteResult, part: ExecuteResult) -> None:
@@ -215,5 +212,9 @@ def _join(whole: ExecuteResult, part: ExecuteResult) -> None:
     whole.duration = max(filter(None, (whole.duration, part.duration)), default=None)  # they were sent together
 
 
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same, and of one type."""
+    if type(one) is not type(other):
+        return False
+    alike = one == other
+    return bool(alike.all()) if hasattr(alike, "all") else bool(alike)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +59,22 @@ def _refuse(setting: Setting, value: str | None, why: str) -> None:
     _log.warning("%s=%s %s; %s is used.", setting.variable, value, why, setting.default)
 
 
+def several(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the servers that hold: those given, else the environment's. Several in a text have spaces between them."""
+    named = SERVER.resolve(given if given is None or isinstance(given, str) else " ".join(given))
+    return tuple(dict.fromkeys((named or "").split()))
+
+
+def is_history_on() -> bool:
+    """Whether runs are recorded, and form values kept."""
+    return HISTORY.choice(("on", "off")) == "on"
+
+
 SERVER = Setting(
     "comfyui_url",
     "COMFYUI_BASE_URL",
     None,
-    'Where ComfyUI runs: a URL, or "embedded" for the built-in engine. '
+    'Where ComfyUI runs: a URL, or several with spaces between, or "embedded" for the built-in engine. '
     "Without it: 127.0.0.1:8188 if a ComfyUI answers there, else the built-in engine if it can run the workflow.",
 )
 API_KEY = Setting(
@@ -99,6 +110,19 @@ CACHE_MEGABYTES = Setting(
     "COMFY_NOTEBOOK_CACHE_MB",
     "4096",
     "How large that folder may grow, in MB; what was not used for longest goes first.",
+)
+DATA_FOLDER = Setting(
+    "data_folder",
+    "COMFY_NOTEBOOK_DATA",
+    None,
+    "Where the history of runs and the values of forms are kept. Without it: comfy_notebook in the user's data "
+    "directory.",
+)
+HISTORY = Setting(
+    "history",
+    "COMFY_NOTEBOOK_HISTORY",
+    "on",
+    'Whether runs are recorded in the history, and form values kept: "on", or "off", and then nothing is written.',
 )
 THUMBNAIL_SIDE = Setting(
     "thumbnail_side",
@@ -150,6 +174,8 @@ ALL = (
     COMFY_ORG_API_KEY,
     CACHE_FOLDER,
     CACHE_MEGABYTES,
+    DATA_FOLDER,
+    HISTORY,
     THUMBNAIL_SIDE,
     THUMBNAIL_FORMAT,
     PICTURES_KB,

@@ -36,9 +36,26 @@ def sampled(**values):
     }  # fmt: skip
 
 
+def lasting(side=2048):
+    """One that lasts for a minute on the built-in engine, also where nobody looks at it; on a real one, 64 will do."""
+    graph = sampled(steps=10_000)
+    graph["5"]["inputs"] |= {"width": side, "height": side}
+    return graph
+
+
 def loaded(title="$~photo"):
     """A workflow that shows the picture that it is given."""
     return {"1": node("LoadImage", title, image="x.png"), "2": node("PreviewImage", images=["1", 0])}
+
+
+def blended(photo="x.png"):
+    """A picture blended with itself out of focus: quick, and different for every radius and factor."""
+    return {
+        "1": node("LoadImage", "$~photo", image=photo),
+        "2": node("ImageBlur", image=["1", 0], blur_radius=1, sigma=10.0),
+        "3": node("ImageBlend", image1=["1", 0], image2=["2", 0], blend_factor=0.5, blend_mode="overlay"),
+        "4": node("PreviewImage", "$output.cover", images=["3", 0]),
+    }
 
 
 # What each node that saves takes.

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -186,6 +187,21 @@ def test_what_is_larger_than_the_limit_is_there_until_something_else_comes(cache
     small = cache.put(b"y")
     assert cache.get(large) is None
     assert cache.get(small) == b"y"
+
+
+def test_two_that_clean_at_once_clean_no_more_than_one(cache, tmp_path, monkeypatch):
+    for number in range(10):
+        cache.put(bytes([number]) * 2_000)
+    unlink = Path.unlink
+
+    def late(path, **options):
+        monkeypatch.setattr(Path, "unlink", unlink)
+        ContentCache(tmp_path / "originals", 10_000).clean()  # another process, between our look and our deed
+        path.unlink(**options)
+
+    monkeypatch.setattr(Path, "unlink", late)
+    cache.clean()
+    assert len(files(tmp_path)) == 4
 
 
 # Writes, reads and cleans for a while, as a kernel does.

@@ -209,7 +209,7 @@ def test_what_was_fetched_while_it_ran_is_known_to_a_pickle(comfyui):
     """Also where the result was never shown."""
 
     async def run():
-        return await ComfyKit(comfyui).perform(picture(), {}, prefetch=True)
+        return await ComfyKit(comfyui).runner.perform(picture(), {}, prefetch=True)
 
     result = portal.wait(run())
     wait_until(lambda: result.images[0].digest)
@@ -221,7 +221,7 @@ def test_sampling_shows_its_progress_and_previews(kit):
     seen = []
 
     async def run():
-        return await kit.perform(
+        return await kit.runner.perform(
             sampled(steps=6), {"prompt": "a dog"}, watch=lambda run, _: seen.append((run.progress, run.state.preview))
         )
 
@@ -427,7 +427,7 @@ def test_asked_for_by_name_the_built_in_engine_is_used():
 
 
 def test_without_a_server_the_built_in_engine_serves_and_says_so(monkeypatch, caplog):
-    monkeypatch.setattr("comfy_notebook.servers.connections._USUAL", "http://127.0.0.1:1")
+    monkeypatch.setattr("comfy_notebook.servers.connections.USUAL", "http://127.0.0.1:1")
     kit = ComfyKit()
     results = [kit.run(picture()) for _ in range(2)]
     for result in results:
@@ -441,7 +441,7 @@ def test_without_a_server_the_built_in_engine_serves_and_says_so(monkeypatch, ca
     [(sampled(), "no models"), ({"1": node("NoSuchNode")}, "does not have NoSuchNode")],
 )
 def test_without_a_server_nobody_gets_abstract_art_unasked(monkeypatch, graph, why):
-    monkeypatch.setattr("comfy_notebook.servers.connections._USUAL", "http://127.0.0.1:1")
+    monkeypatch.setattr("comfy_notebook.servers.connections.USUAL", "http://127.0.0.1:1")
     result = ComfyKit().run(graph)
     assert isinstance(result.error, NoServerError)
     assert why in result.msg

@@ -21,17 +21,21 @@ CHANGES = (  # with the time, the machine, and the versions of libraries
     (re.compile(r"'seed': \d+|\bseed\s+\d{6,}"), "SEED"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"), "ID"),
     (re.compile(r"\b\d+(\.\d+)? (bytes|KB|MB)\b"), "SIZE"),
-    (re.compile(r"\b\d+\.\d{4,}\b"), "NUMBER"),
+    # where scikit-image is installed, and where it is not
+    (re.compile(r", SSIM \d\.\d+|\s+\(SSIM\s+takes\s+scikit-image,\s+which\s+is\s+not\s+installed\)"), ""),
+    (re.compile(r"\b\d+\.\d{4,}\b|\b\d+(\.\d+)? (%|dB)"), "NUMBER"),
     (re.compile(r"\b(x86_64|aarch64|arm64|AMD64)\b"), "MACHINE"),
     (re.compile(r"ComfyUI_temp_\w+|[?&]rand=[\d.]+"), "TEMP"),
+    (re.compile(r"_\d{5}_\.(?=png|mp4)"), "_COUNT."),  # by the server, of several by each for itself
     (re.compile(r"data:[^\"'\s]+"), "DATA"),
 )
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
     copied = tmp_path / "notebooks"
     shutil.copytree(NOTEBOOKS, copied)
+    monkeypatch.setenv("COMFY_NOTEBOOK_DATA", str(tmp_path / "data"))  # nothing is taken from other tests' runs
     return copied
 
 

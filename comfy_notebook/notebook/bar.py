@@ -7,6 +7,8 @@ from typing import TextIO, cast
 
 from IPython.display import display
 
+from comfy_notebook.notebook.unattended import is_attended
+
 
 class CellFile:
     """Takes what is written to a terminal's line, and shows it in place; once the line is cleared, nothing is left."""
@@ -30,6 +32,6 @@ class CellFile:
 
 
 def bar_file() -> TextIO:
-    """Return where a progress bar goes: below the cell in a kernel, else to the terminal."""
+    """Return where a progress bar goes: below the cell where someone looks at it, else to the terminal, if there is."""
     ipython = sys.modules["IPython"].get_ipython()
-    return cast("TextIO", CellFile()) if getattr(ipython, "kernel", None) is not None else sys.stderr
+    return cast("TextIO", CellFile()) if is_attended(ipython) else sys.stderr

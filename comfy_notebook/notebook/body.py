@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from comfy_notebook.errors import ParameterError
+from comfy_notebook.experiments.sweeps.varying import vary
 
 _NAME = re.compile(r"[^\s=(){}\[\]'\",]+")
 _FORMS = """Write it as Python:
@@ -37,7 +38,7 @@ def read_body(body: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     body
         Python, a JSON object, or YAML.
     variables
-        The notebook's; the body sees them and leaves them as they are.
+        The notebook's; the body sees them, and ``vary``, and leaves them as they are.
 
     Raises
     ------
@@ -48,6 +49,7 @@ def read_body(body: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         return _named(json.loads(body))
     except ValueError:
         pass  # most bodies are not JSON
+    variables = {"vary": vary, **variables}
     try:
         tree = ast.parse(body)
     except SyntaxError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from comfy_notebook.errors import ComfyError
+from comfy_notebook.notebook.commands import COMMANDS
 from comfy_notebook.notebook.variables import meant
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
     from comfy_notebook.workflow.document import Workflow
 
-_OPTIONS = ("--out", "--server", "--quiet", "--no-raise", "-o", "-s", "-q")
-_COMMANDS = ("use", "run", "inspect", "doctor", "status")
+# Of %%comfy; a test holds them against what it takes.
+OPTIONS = (
+    *("--out", "--server", "--quiet", "--no-raise", "--runs", "--background", "--timeout"),
+    *("--zip", "--sample", "--yes", "--fresh"),
+    *("-o", "-s", "-q", "-n", "-b", "-t"),
+)
 # What ComfyUI writes workflows into.
 _SUFFIXES = frozenset(
     [
@@ -92,21 +97,23 @@ class Completer:
         elif line := _LINE.match(context.text_until_cursor):
             command, space, _ = line[1].partition(" ")
             if not space:
-                yield from _beginning(context.token, _COMMANDS, "command")
-            elif command in ("run", "inspect"):
+                yield from _beginning(context.token, tuple(filter(None, COMMANDS)), "command")
+            elif command in ("run", "inspect", "form"):
                 yield from self._arguments(context)
             elif command == "use":
                 yield from _beginning(context.token, ("embedded", "http://127.0.0.1:8188"), "server")
+            elif command == "history":
+                yield from _searching(context)
 
     def _arguments(self, context: CompletionContext) -> Iterator[SimpleCompletion]:
         token = context.token
         before = context.text_until_cursor.removesuffix(token).split()
         if before and before[-1] in ("-s", "--server"):
             yield from _beginning(token, ("embedded",), "server")
-        elif before and before[-1] in ("-o", "--out"):
+        elif before and before[-1] in ("-o", "--out", "-n", "--runs", "-t", "--timeout", "--sample"):
             return
         elif token.startswith("-"):
-            yield from _beginning(token, _OPTIONS, "option")
+            yield from _beginning(token, OPTIONS, "option")
         else:
             yield from _files(token)
 
@@ -135,6 +142,24 @@ class Completer:
             return self._workflows[path][1]
         except (OSError, ComfyError):  # a timeout is an OSError, too
             return None
+
+
+def _searching(context: CompletionContext) -> Iterator[SimpleCompletion]:
+    """Yield the fields that a search may name, and what some of them may be."""
+    from comfy_notebook.experiments.history.query import OPTIONS as SEARCH_OPTIONS
+    from comfy_notebook.experiments.history.search import FIELDS, STATUSES, parameter_names
+    from comfy_notebook.experiments.history.store import default_store
+
+    word = context.text_until_cursor.rpartition(" ")[2]
+    if word.startswith("--"):
+        return (yield from _beginning(word, tuple(f"--{name}" for name in SEARCH_OPTIONS), "option"))
+    before = word.removesuffix(context.token)  # where IPython takes only the end of it for the word
+    values = [*(f"status:{status}" for status in STATUSES), "starred:yes"]
+    names = [f"{name}:" for name in (*FIELDS, *parameter_names(default_store()))]
+    minus = "-" if word.startswith("-") else ""
+    for text in dict.fromkeys(f"{minus}{text}" for text in (values if ":" in word else names)):
+        if text.startswith(word):
+            yield SimpleCompletion(text.removeprefix(before), type="field")
 
 
 def _files(token: str) -> Iterator[SimpleCompletion]:

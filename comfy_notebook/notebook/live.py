@@ -13,29 +13,78 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.jobs import RUNNING, jobs_of
 from comfy_notebook.notebook.show import mimebundle
+from comfy_notebook.notebook.unattended import is_attended
 from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import DisplayHandle
 
     from comfy_notebook.jobs import Batch, Job
+    from comfy_notebook.media import Shown
     from comfy_notebook.notebook.html.live import Moment
     from comfy_notebook.notebook.media.pipeline import Item
-    from comfy_notebook.results import ExecuteResult, ResultList
 
 _FIRST_SECONDS = 0.5
-_PAUSE_SECONDS = 0.25  # previews are pictures: four a second is what front ends bear
-_CLOCK_SECONDS = 1.0  # without news, for the clock
-_BYTES_PER_SECOND = 1_000_000
+PAUSE_SECONDS = 0.25  # previews are pictures: four a second is what front ends bear
+CLOCK_SECONDS = 1.0  # without news, for the clock
+BYTES_PER_SECOND = 1_000_000
 _log = logging.getLogger(__name__)
 
 
-class LiveView:
-    """The display of one job in a notebook; it is updated on the portal's loop.
+class Place:
+    """A place in a cell: something is shown there, and another thing instead of it, until someone ends that."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._handle: DisplayHandle | None = None
+        self._lock = threading.Lock()  # between the loop's updates and whoever ends them
+        self._over = False
+
+    def end(self) -> None:
+        """Update it no more."""
+        with self._lock:
+            self._over = True
+
+    def finish(self, result: Shown, *, silent: bool) -> None:
+        """Put the result where the progress was, if there was any; the cell's value then shows nothing more."""
+        if silent:
+            self.clear()
+        elif self.replace(result):
+            show_no_more(self._shell, result)
+
+    def replace(self, result: Shown) -> bool:
+        """Show a result where the progress was; False if there was none."""
+        self.end()
+        if self._handle is not None:
+            self._handle.update(mimebundle(result, None, None), raw=True)
+        return self._handle is not None
+
+    def clear(self) -> None:
+        """Take the progress away."""
+        self.end()
+        if self._handle is not None:
+            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+
+    def _put(self, bundle: Mapping[str, str]) -> int:
+        """Show something, and return how many characters that took."""
+        from IPython.display import display
+
+        with self._lock:
+            if self._over:
+                return 0
+            if self._handle is None:
+                self._handle = display(bundle, raw=True, display_id=True)
+            else:
+                self._handle.update(bundle, raw=True)
+        return len(bundle["text/html"])
+
+
+class LiveView(Place):
+    """The display of one job in a notebook, or of several; it is updated on the portal's loop.
 
     Attributes
     ----------
@@ -46,12 +95,9 @@ class LiveView:
     def __init__(self, shell: InteractiveShell, *, first: float = _FIRST_SECONDS) -> None:
         from comfy_notebook.notebook.media.pipeline import Ahead  # only once something is shown
 
-        self._shell = shell
+        super().__init__(shell)
         self._first = first
         self._began = time.monotonic()
-        self._handle: DisplayHandle | None = None
-        self._lock = threading.Lock()  # between the loop's updates and whoever ends them
-        self._over = False
         self._seen: tuple[Any, ...] = ()
         self.prefetch = Ahead()
 
@@ -59,31 +105,10 @@ class LiveView:
         """Show a job, or several, from now on."""
         portal.start(self._tick(work)).add_done_callback(log_failure)
 
-    def end(self) -> None:
-        """Update it no more."""
-        with self._lock:
-            self._over = True
-
-    def finish(self, result: ExecuteResult | ResultList, *, silent: bool) -> None:
-        """Put the result where the progress was, if there was any; the cell's value then shows nothing more."""
-        if silent:
-            self.clear()
-        elif self.replace(result):
-            _show_no_more(self._shell, result)
-
-    def replace(self, result: ExecuteResult | ResultList) -> bool:
-        """Show a result where the progress was; False if there was none."""
-        self.end()
-        if self._handle is not None:
-            self._handle.update(mimebundle(result, None, None), raw=True)
-        return self._handle is not None
-
     def clear(self) -> None:
         """Take the progress away."""
-        self.end()
+        super().clear()
         self.prefetch.cancel()
-        if self._handle is not None:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
     async def _tick(self, work: Job | Batch) -> None:
         await asyncio.sleep(self._first)
@@ -92,9 +117,9 @@ class LiveView:
             now, size = time.monotonic(), 0
             self._feed(work)
             moment = moment_of(work, now - self._began, self.prefetch.ready())
-            if self._is_news(moment) or now - shown_at >= _CLOCK_SECONDS:
+            if self._is_news(moment) or now - shown_at >= CLOCK_SECONDS:
                 shown_at, size = now, self._publish(moment)
-            await asyncio.sleep(max(_PAUSE_SECONDS, size / _BYTES_PER_SECOND))
+            await asyncio.sleep(max(PAUSE_SECONDS, size / BYTES_PER_SECOND))
 
     def _feed(self, work: Job | Batch) -> None:
         """Do nothing: the job itself tells what it has made."""
@@ -110,19 +135,9 @@ class LiveView:
 
     def _publish(self, moment: Moment) -> int:
         """Show how it stands, and return how many characters that took."""
-        from IPython.display import display
-
         from comfy_notebook.notebook.html.live import live_html, live_text
 
-        bundle = {"text/plain": live_text(moment), "text/html": live_html(moment)}
-        with self._lock:
-            if self._over:
-                return 0
-            if self._handle is None:
-                self._handle = display(bundle, raw=True, display_id=True)
-            else:
-                self._handle.update(bundle, raw=True)
-        return len(bundle["text/html"])
+        return self._put({"text/plain": live_text(moment), "text/html": live_html(moment)})
 
 
 class JobView(LiveView):
@@ -165,20 +180,20 @@ def moment_of(work: Job | Batch, seconds: float, finished: Sequence[Item] = ()) 
 
 
 def show_job(work: Job | Batch) -> None:
-    """Show what runs in the background where IPython shows things: live in a notebook, as it stands elsewhere."""
+    """Show what runs in the background where IPython shows things: live where someone looks, else as it stands now."""
     from IPython import get_ipython
     from IPython.display import display
 
     shell = get_ipython()
     if work.done and shell is not None:
         display(work.result())
-    elif getattr(shell, "kernel", None) is None:
+    elif not is_attended(shell):
         print(repr(work))  # noqa: T201 - what a terminal shows, it prints
     else:
         JobView(shell, work)
 
 
-def _show_no_more(shell: InteractiveShell, result: ExecuteResult | ResultList) -> None:
+def show_no_more(shell: InteractiveShell, result: Shown) -> None:
     """Let this cell's value be the result without a second display of it; later displays are as ever."""
     vars(result)["_ipython_display_"] = lambda: None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import keyword
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from IPython.core.displayhook import DisplayHook
@@ -14,33 +13,37 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from IPython.display import display
 from traitlets import Enum, Unicode, validate
 
-from comfy_notebook.errors import ComfyError, WorkflowError
-from comfy_notebook.jobs import underway
+from comfy_notebook.errors import WorkflowError
+from comfy_notebook.experiments.sweeps.result import SweepResult
 from comfy_notebook.kit import ComfyKit
 from comfy_notebook.notebook.awaiting import AWAITED
 from comfy_notebook.notebook.body import read_body
+from comfy_notebook.notebook.commands import COMMANDS
 from comfy_notebook.notebook.live import LiveView
+from comfy_notebook.notebook.orders import Order, ready, sweep_of
 from comfy_notebook.notebook.terminal import use, use_if_installed
 from comfy_notebook.notebook.terminal_bar import TerminalBar
-from comfy_notebook.notebook.variables import meant
+from comfy_notebook.notebook.unattended import UnattendedView, is_attended, is_kernel
+from comfy_notebook.notebook.variables import addresses, meant
 from comfy_notebook.servers.portal import portal
 from comfy_notebook.workflow.document import Workflow
 from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from comfy_notebook.errors import ComfyError
+    from comfy_notebook.experiments.sweeps.course import Course
     from comfy_notebook.jobs import Batch, Job
-    from comfy_notebook.notebook.reports import Report
+    from comfy_notebook.notebook.sweeping import SweepAtItsEnd, SweepBar, SweepView
     from comfy_notebook.results import ExecuteResult, ResultList
-    from comfy_notebook.servers.comfyui import ComfyUI
     from comfy_notebook.workflow.formats import Document
 
-    Work: TypeAlias = Job | Batch
-    View: TypeAlias = LiveView | TerminalBar
-    Outcome: TypeAlias = ExecuteResult | ResultList
+    Work: TypeAlias = Job | Batch | SweepResult
+    View: TypeAlias = LiveView | TerminalBar | UnattendedView | SweepView | SweepAtItsEnd | SweepBar
+    Outcome: TypeAlias = ExecuteResult | ResultList | SweepResult
 
 _PEEK_SECONDS = 0.8  # JupyterLab drops completions after a second
 
@@ -52,30 +55,15 @@ class Interrupted(KeyboardInterrupt):
         return ["Interrupted: the run was cancelled."]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a cell asks for."""
-
-    kit: ComfyKit
-    source: Any
-    params: Mapping[str, Any]
-    out: str | None
-    quiet: bool
-    no_raise: bool
-    silent: bool
-    timeout: float | None
-    runs: int
-    background: bool
-
-
 @magics_class
 class ComfyMagics(Magics):
     """Runs ComfyUI workflows from cells."""
 
     server = Unicode(
         "",
-        help='Where workflows run: a URL, or "embedded" for the built-in engine. Empty: the environment\'s '
-        "COMFYUI_BASE_URL, else the ComfyUI on port 8188 of this machine, else the built-in engine if it can.",
+        help='Where workflows run: a URL, or several with spaces between, or "embedded" for the built-in engine. '
+        "Empty: the environment's COMFYUI_BASE_URL, "
+        "else the ComfyUI on port 8188 of this machine, else the built-in engine if it can.",
     ).tag(config=True)
     nested_asyncio = Enum(
         ("auto", "off"),
@@ -118,6 +106,10 @@ class ComfyMagics(Magics):
     @argument("-n", "--runs", metavar="N", type=int, default=1, help="run it so many times, each with another seed")
     @argument("-b", "--background", action="store_true", help="return a job at once, and go on")
     @argument("-t", "--timeout", metavar="SECONDS", type=float, help="stop the run when it is not over by then")
+    @argument("--zip", action="store_true", help="values that vary change together instead of being crossed")
+    @argument("--sample", metavar="N", type=int, help="of what varies, run so many combinations, drawn at random")
+    @argument("--yes", action="store_true", help="a large sweep is meant")
+    @argument("--fresh", action="store_true", help="run a sweep anew instead of going on where it stopped")
     @cell_magic("comfy")  # type: ignore[arg-type]
     def comfy_cell(self, line: str, cell: str) -> Outcome | Work | None:
         r"""Run a ComfyUI workflow; the cell's body gives its parameters.
@@ -153,6 +145,9 @@ class ComfyMagics(Magics):
         ``-n 8`` runs it eight times with different seeds; the value is a list of results, shown as one gallery.
         ``--background -o job`` returns at once: ``job`` shows itself live, ``job.result()`` or ``await job`` waits for
         the result, ``job.cancel()`` ends it, and the notebook goes on meanwhile.
+
+        A value that is ``vary(4, 7, 10)`` makes it a sweep: one run for every combination, laid out in a grid; the
+        value is a SweepResult, see ``comfy_notebook.sweep``. It fails the cell only if no run completed.
         """
         return self._obey(self._order(line, cell))
 
@@ -160,7 +155,11 @@ class ComfyMagics(Magics):
     async def comfy_cell_awaited(self, line: str, cell: str) -> Outcome | Work | None:
         """Run a ``%%comfy`` cell without blocking the kernel; notebooks' cells are rewritten to this."""
         order = self._order(line, cell)
-        work, view = self._begin(order)
+        try:
+            course = await portal.cross(ready(order.sweep))
+        except asyncio.CancelledError:
+            raise Interrupted from None
+        work, view = self._begin(order, course)
         if order.background:
             return self._hand_over(order, work)
         try:
@@ -177,81 +176,37 @@ class ComfyMagics(Magics):
 
             %comfy                        the state of the server: version, devices, memory, queue
             %comfy use URL                run workflows there from now on; "embedded": on the built-in engine
+            %comfy use URL1 URL2          share them between several servers
             %comfy run workflow.json      run a workflow without parameters; options as for %%comfy
             %comfy queue                  what the server runs, and what waits there, mine and others'
             %comfy cancel [ID ...]        end my runs, or those whose ids begin so
+            %comfy form workflow.json     a form for its parameters, with buttons to run it
             %comfy inspect workflow.json  its parameters, outputs, and what the server lacks for it
+            %comfy history                the runs of this machine, the newest first, from all notebooks
+            %comfy history fox cfg:7 -status:failed --since yesterday      those with all of that; see history.search?
             %comfy doctor                 versions and settings, for finding out why something does not work
 
         To run a workflow with parameters, see ``%%comfy?``. Settings: ``%config ComfyMagics``.
         """
         command, _, rest = line.strip().partition(" ")
-        commands: dict[str, Callable[[str], Any]] = {
-            "": self._status,
-            "status": self._status,
-            "use": self._use,
-            "run": self._run,
-            "queue": self._queue,
-            "cancel": self._cancel,
-            "inspect": self._inspect,
-            "doctor": self._doctor,
-        }
-        if command not in commands:
+        if command not in COMMANDS:
             raise UsageError(
-                f"%comfy has no command {command!r}. It has: {', '.join(filter(None, commands))}, or nothing. "
+                f"%comfy has no command {command!r}. It has: {', '.join(filter(None, COMMANDS))}, or nothing. "
                 "See %comfy?"
             )
-        return commands[command](rest.strip())
+        return COMMANDS[command](self, rest.strip())
 
-    # -- commands --------------------------------------------------------------------------------------
-
-    def _status(self, _line: str = "") -> Any:
-        from comfy_notebook.notebook.reports import status
-
-        return self._ask(status)
-
-    def _use(self, line: str) -> Any:
-        if not line:
-            raise UsageError('%comfy use: name a server, as in: %comfy use http://127.0.0.1:8188, or "embedded".')
-        before, self.server = self.server, line.strip("'\"")
-        try:
-            return self._status()
-        except ComfyError:
-            self.server = before
-            raise
-
-    def _run(self, line: str) -> Outcome | Work | None:
-        if not line:
-            raise UsageError("%comfy run: name a workflow, as in: %comfy run workflow.json")
+    def run(self, line: str) -> Outcome | Work | None:
+        """Run a workflow as a cell without a body does; ``line`` is that of ``%%comfy``."""
         return self._obey(self._order(line, ""))
 
-    def _queue(self, _line: str) -> Any:
-        from comfy_notebook.notebook.reports import queue
-
-        return self._ask(queue)
-
-    def _ask(self, report: Callable[[ComfyUI], Coroutine[Any, Any, Report]]) -> Report:
-        async def asked() -> Report:
-            return await report(await self._kit().server())
-
-        return portal.wait(asked())
-
-    def _cancel(self, line: str) -> Any:
-        from comfy_notebook.notebook.reports import cancelled
-
-        return cancelled(underway(), line.split())
-
-    def _inspect(self, line: str) -> Workflow:
-        if not line:
-            raise UsageError("%comfy inspect: name a workflow, as in: %comfy inspect workflow.json")
-        return self._kit().load(meant(line, self._shell.user_ns))
-
-    def _doctor(self, _line: str) -> Any:
-        from comfy_notebook.notebook.reports import doctor
-
-        return doctor(self.server)
-
     # -- running ---------------------------------------------------------------------------------------
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The notebook's variables."""
+        names: dict[str, Any] = self._shell.user_ns
+        return names
 
     @property
     def _shell(self) -> InteractiveShell:
@@ -274,11 +229,11 @@ class ComfyMagics(Magics):
         document = read(source)
         if not document.is_editors:
             return document.workflow({})
-        return portal.wait(_soon(self._kit().inspect(document)))
+        return portal.wait(_soon(self.kit().runner.inspect(document)))
 
-    def _kit(self, server: str | None = None) -> ComfyKit:
+    def kit(self, server: str | None = None) -> ComfyKit:
         """Return the kit for a server, one for each, so that what it says once is said once."""
-        wanted = server or self.server
+        wanted = addresses(server or self.server)
         if wanted not in self._kits:
             self._kits[wanted] = ComfyKit(wanted or None)
         return self._kits[wanted]
@@ -290,8 +245,10 @@ class ComfyMagics(Magics):
         if arguments.runs < 1:
             raise UsageError(f"-n: {arguments.runs} runs are none. Give 1 or more.")
         source, params = self._source(arguments.workflow, cell)
+        kit = self.kit(arguments.server)
         return Order(
-            kit=self._kit(arguments.server),
+            kit=kit,
+            sweep=sweep_of(kit, source, params, arguments),
             source=source,
             params=params,
             out=arguments.out,
@@ -306,7 +263,7 @@ class ComfyMagics(Magics):
     def _source(self, named: str | None, cell: str) -> tuple[Any, Mapping[str, Any]]:
         if named is None:
             return self._body_as_workflow(cell), {}
-        variables = self._shell.user_ns
+        variables = self.variables
         return meant(named, variables), read_body(cell, variables) if cell.strip() else {}
 
     def _body_as_workflow(self, cell: str) -> Document:
@@ -319,7 +276,8 @@ class ComfyMagics(Magics):
             raise
 
     def _obey(self, order: Order) -> Outcome | Work | None:
-        work, view = self._begin(order)
+        course = portal.wait(ready(order.sweep))
+        work, view = self._begin(order, course)
         if order.background:
             return self._hand_over(order, work)
         try:
@@ -328,12 +286,16 @@ class ComfyMagics(Magics):
             self._interrupt(order, work, view)
         return self._deliver(order, result, view)
 
-    def _view(self, order: Order) -> View | None:
+    def _view(self, order: Order) -> LiveView | TerminalBar | UnattendedView | None:
         if order.quiet or order.background:
             return None
-        return LiveView(self._shell) if getattr(self._shell, "kernel", None) is not None else TerminalBar()
+        if is_attended(self._shell):
+            return LiveView(self._shell)
+        return UnattendedView() if is_kernel(self._shell) else TerminalBar()
 
-    def _begin(self, order: Order) -> tuple[Work, View | None]:
+    def _begin(self, order: Order, course: Course | None) -> tuple[Work, View | None]:
+        if course is not None:
+            return self._begin_sweep(order, course)
         view = self._view(order)
         prefetch = view.prefetch if view is not None else None
         work: Work
@@ -347,9 +309,19 @@ class ComfyMagics(Magics):
             view.begin(work)
         return work, view
 
+    def _begin_sweep(self, order: Order, course: Course) -> tuple[Work, View | None]:
+        from comfy_notebook.notebook.sweeping import view_of
+
+        sweep = SweepResult(course, course.cells)
+        view = None if order.quiet or order.background else view_of(sweep)
+        if view is not None:
+            view.begin(sweep)
+        course.start(course.cells)
+        return sweep, view
+
     def _hand_over(self, order: Order, work: Work) -> Work | None:
         if order.out:
-            self._shell.user_ns[order.out] = work
+            self.variables[order.out] = work
         return None if order.silent else work
 
     def _interrupt(self, order: Order, work: Work, view: View | None) -> NoReturn:
@@ -359,8 +331,8 @@ class ComfyMagics(Magics):
         except TimeoutError:  # the machine is busy: it ends all the same
             raise Interrupted from None
         if order.out:
-            self._shell.user_ns[order.out] = result
-        if not order.silent and (result.media or result.texts):
+            self.variables[order.out] = result
+        if not order.silent and (isinstance(result, SweepResult) or result.media or result.texts):
             if view is None or not view.replace(result):
                 display(result)
         elif view is not None:
@@ -370,22 +342,27 @@ class ComfyMagics(Magics):
     def _deliver(self, order: Order, result: Outcome, view: View | None) -> Outcome | None:
         """Assign, show or raise: what the cell's options ask for."""
         if order.out:
-            self._shell.user_ns[order.out] = result
-        if result.error is not None and not order.no_raise:
-            self._fail(result, result.error, view)
+            self.variables[order.out] = result
+        if (error := _fatal(result)) is not None and not order.no_raise:
+            self._fail(result, error, view)
         if view is not None:
             view.finish(result, silent=order.silent)
         return None if order.silent else result
 
     def _fail(self, result: Outcome, error: ComfyError, view: View | None) -> None:
         """Fail the cell: with a card where there is HTML, with text alone in a terminal."""
-        if getattr(self._shell, "kernel", None) is not None:
+        if is_kernel(self._shell):
             if view is None or not view.replace(result):
                 display(result)
-            error.shown = True
+            error.shown = is_attended(self._shell)  # else whoever runs the notebook tells the error and not the card
         elif result.media or result.texts:
             display(result)
         raise error
+
+
+def _fatal(result: Outcome) -> ComfyError | None:
+    """Return what fails a cell: of a sweep, whose failed runs are seen where they belong, only that nothing came."""
+    return None if isinstance(result, SweepResult) and any(cell.completed for cell in result) else result.error
 
 
 async def _soon(work: Coroutine[Any, Any, Workflow]) -> Workflow:

@@ -1,15 +1,17 @@
-"""What is worth telling of a workflow, row by row, for HTML and for text alike."""
+"""What is worth telling of a workflow or a comparison, row by row, for HTML and for text alike."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfy_notebook.errors import describe_node
+from comfy_notebook.experiments.comparison import NOT_GIVEN
 from comfy_notebook.workflow.naming import heading
 from comfy_notebook.workflow.requirements import lacking_choices, lacking_nodes
 
 if TYPE_CHECKING:
     from comfy_notebook.errors import Problem
+    from comfy_notebook.experiments.comparison import Comparison
     from comfy_notebook.workflow.document import Workflow
     from comfy_notebook.workflow.parameters import Parameter
     from comfy_notebook.workflow.schema import InputSpec
@@ -52,6 +54,25 @@ def output_rows(workflow: Workflow) -> list[tuple[str, str]]:
 def lacks(workflow: Workflow) -> list[Problem]:
     """Return what the server lacks: nodes first, then models and other files."""
     return [*lacking_nodes(workflow, workflow.schemas), *lacking_choices(workflow)]
+
+
+def comparison_rows(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Return (name, a's, b's) of what differs in how two results came to be; nothing where pictures alone are."""
+    a, b = comparison.a, comparison.b
+    if a is None or b is None:
+        return []
+    rows = [("status", a.status, b.status), ("server", a.server, b.server)]
+    rows = [row for row in rows if row[1] != row[2]]
+    rows += [(name, _written(one), _written(other)) for name, (one, other) in comparison.differences.items()]
+    return [*rows, ("duration", _seconds(a.duration), _seconds(b.duration))]
+
+
+def _seconds(duration: float | None) -> str:
+    return "—" if duration is None else f"{duration:.2f} s"
+
+
+def _written(value: Any) -> str:
+    return "—" if value is NOT_GIVEN else value if isinstance(value, str) else repr(value)
 
 
 def short(value: Any, width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import sys
 from importlib import metadata
@@ -10,17 +11,31 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from comfy_notebook import __version__
+from comfy_notebook.errors import ServerError
 from comfy_notebook.notebook import nesting
 from comfy_notebook.notebook.html.parts import page, size, table
 from comfy_notebook.servers.address import shown
+from comfy_notebook.servers.journey import nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    from comfy_notebook.errors import ComfyError
     from comfy_notebook.jobs import Job
     from comfy_notebook.servers.comfyui import ComfyUI
 
-_PACKAGES = ("ipython", "ipykernel", "ipywidgets", "jupyterlab", "notebook", "httpx", "websockets", "pillow")
+_PACKAGES = (
+    "ipython",
+    "ipykernel",
+    "ipywidgets",
+    "anywidget",
+    "jupyterlab",
+    "notebook",
+    "httpx",
+    "websockets",
+    "pillow",
+)
+_NO_SERVER = "not set: the ComfyUI on port 8188, else the built-in engine"
 _ENGINE_PACKAGES = ("aiohttp", "av", "numpy")
 
 
@@ -38,8 +53,48 @@ class Report(dict[str, Any]):
         return "\n".join(f"{name:<{width}}  {value}" for name, value in self.items())
 
 
-async def status(server: ComfyUI) -> Report:
-    """Ask a server how it is; ServerError if it does not answer. To be awaited on the portal's loop."""
+async def status(servers: Sequence[ComfyUI]) -> Report:
+    """Ask servers how they are; ServerError if none answers. To be awaited on the portal's loop."""
+    if len(servers) == 1:
+        return await _status(servers[0])
+    reports = await _reports(servers, _status)
+    return Report({label: ", ".join(list(report.values())[1:]) for label, report in reports.items()})
+
+
+async def queue(servers: Sequence[ComfyUI]) -> Report:
+    """Ask servers what they run and what waits there, mine and others'. To be awaited on the portal's loop."""
+    if len(servers) == 1:
+        return await _queue(servers[0])
+    joined = Report()
+    for label, report in (await _reports(servers, _queue)).items():
+        joined |= {
+            label if name in ("queue", "trouble") else f"{label}, {name}": value
+            for name, value in report.items()
+            if name != "server"
+        }
+    return joined
+
+
+async def _reports(
+    servers: Sequence[ComfyUI], ask: Callable[[ComfyUI], Coroutine[Any, Any, Report]]
+) -> dict[str, Report]:
+    """Return what is said of each server, by its label; ServerError if none answers."""
+    errors: dict[str, ComfyError] = {}
+
+    async def asked(server: ComfyUI) -> Report:
+        try:
+            return await ask(server)
+        except ServerError as error:
+            errors[server.label] = error
+            return Report({"server": server.label, "trouble": error.message})
+
+    reports = await asyncio.gather(*map(asked, servers))
+    if len(errors) == len(servers):
+        raise nobody(errors)
+    return {server.label: report for server, report in zip(servers, reports, strict=True)}
+
+
+async def _status(server: ComfyUI) -> Report:
     stats = await server.stats()
     running, pending = await server.queue()
     system = stats["system"]
@@ -56,8 +111,7 @@ async def status(server: ComfyUI) -> Report:
     return report
 
 
-async def queue(server: ComfyUI) -> Report:
-    """Ask a server what it runs and what waits there, mine and others'. To be awaited on the portal's loop."""
+async def _queue(server: ComfyUI) -> Report:
     running, pending = await server.queue()
     rows = {f"running {number}": _queued(item, server) for number, item in enumerate(running, 1)}
     rows |= {f"waiting {number}": _queued(item, server) for number, item in enumerate(pending, 1)}
@@ -92,7 +146,8 @@ def doctor(server: str) -> Report:
         {
             "comfy_notebook": __version__,
             "Python": f"{platform.python_version()} on {platform.system()} ({sys.executable})",
-            "server": shown(server) or "not set: the ComfyUI on port 8188, else the built-in engine",
+            "server": " ".join(map(shown, server.split()))
+            or "not set: the ComfyUI on port 8188, else the built-in engine",
             "asyncio.run in cells": nesting.report(),
         }
     )

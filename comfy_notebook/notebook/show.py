@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
-
-from comfy_notebook.media import Media, MediaList
-from comfy_notebook.notebook.text import media_text, result_text, workflow_text
-from comfy_notebook.results import ExecuteResult, ResultList
-from comfy_notebook.workflow.document import Workflow
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from comfy_notebook.results import ExecuteResult
+
+
+class _Way(NamedTuple):
+    """How something shows itself: ``module:function``, in this folder, that makes HTML of it, and that makes text."""
+
+    html: str
+    text: str
+
+
+# By class; imported when one of them is shown, as most notebooks show few of them.
+_WAYS = {
+    "workflow.document.Workflow": _Way("html.workflow:workflow_html", "text:workflow_text"),
+    "results.ExecuteResult": _Way("html.result:result_html", "text:result_text"),
+    "results.ResultList": _Way("html.result:results_html", "text:results_text"),
+    "media.Media": _Way("html.result:one_html", "text:one_text"),
+    "media.MediaList": _Way("html.result:media_html", "text:media_text"),
+    "experiments.comparison.Comparison": _Way("html.comparison:comparison_html", "text:comparison_text"),
+    "experiments.sweeps.grid.Grid": _Way("sweeping:grid_html", "sweeping:grid_text"),
+    "experiments.sweeps.result.SweepResult": _Way("sweeping:sweep_html", "sweeping:sweep_text"),
+    "experiments.history.history.History": _Way("recorded:recorded_html", "recorded:recorded_text"),
+    "experiments.history.records.RecordList": _Way("recorded:recorded_html", "recorded:recorded_text"),
+    "experiments.history.records.Record": _Way("recorded:recorded_html", "recorded:recorded_text"),
+}
+
 
 def mimebundle(shown: Any, include: Iterable[str] | None, exclude: Iterable[str] | None) -> dict[str, Any]:
-    """Return a result, a workflow or media as ``text/plain`` and, where it can be shown, ``text/html``."""
+    """Return what shows itself as ``text/plain`` and, where it can be shown, ``text/html``."""
     wanted = {"text/plain", "text/html"} & set(include or ("text/plain", "text/html"))
     wanted -= set(exclude or ())
     bundle: dict[str, Any] = {}
@@ -28,17 +49,8 @@ def mimebundle(shown: Any, include: Iterable[str] | None, exclude: Iterable[str]
 
 
 def html(shown: Any) -> str:
-    """Return a result, a workflow or media as HTML; files are fetched."""
-    from comfy_notebook.notebook.html.result import media_html, result_html, results_html
-    from comfy_notebook.notebook.html.workflow import workflow_html
-
-    if isinstance(shown, Workflow):
-        return workflow_html(shown)
-    if isinstance(shown, ExecuteResult):
-        return result_html(shown)
-    if isinstance(shown, ResultList):
-        return results_html(shown)
-    return media_html([shown] if isinstance(shown, Media) else shown)
+    """Return what shows itself as HTML; files are fetched."""
+    return _made(_way_of(shown).html, shown)
 
 
 def show(result: ExecuteResult, columns: int | None, size: int | None) -> None:
@@ -54,14 +66,18 @@ def show(result: ExecuteResult, columns: int | None, size: int | None) -> None:
 
 
 def text(shown: Any) -> str:
-    """Return a result, a workflow or media as text."""
-    if isinstance(shown, Workflow):
-        return workflow_text(shown)
-    if isinstance(shown, ExecuteResult):
-        return result_text(shown)
-    if isinstance(shown, ResultList):
-        return "\n".join(map(result_text, shown)) or "[]"
-    return media_text(shown) if isinstance(shown, MediaList) else repr(str(shown))
+    """Return what shows itself as text."""
+    return _made(_way_of(shown).text, shown)
+
+
+def _way_of(shown: Any) -> _Way:
+    names = (f"{kind.__module__}.{kind.__qualname__}".removeprefix("comfy_notebook.") for kind in type(shown).__mro__)
+    return next(_WAYS[name] for name in names if name in _WAYS)
+
+
+def _made(function: str, shown: Any) -> str:
+    module, _, name = function.partition(":")
+    return str(getattr(import_module(f"{__package__}.{module}"), name)(shown))
 
 
 def _for_terminal(shown: Any, plain: str) -> dict[str, Any]:

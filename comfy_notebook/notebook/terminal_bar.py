@@ -12,7 +12,7 @@ from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
     from comfy_notebook.jobs import Batch, Job
-    from comfy_notebook.results import ExecuteResult, ResultList
+    from comfy_notebook.media import Shown
 
 _FIRST_SECONDS = 0.5
 _PAUSE_SECONDS = 0.1
@@ -39,16 +39,20 @@ class TerminalBar:
         """Show it from now on."""
         portal.start(self._tick(work)).add_done_callback(log_failure)
 
-    def finish(self, _result: ExecuteResult | ResultList, *, silent: bool) -> None:  # noqa: ARG002 - as a LiveView's
+    def finish(self, _result: Shown, *, silent: bool) -> None:  # noqa: ARG002 - as a LiveView's
         """Take the bar away."""
         self.clear()
 
-    def replace(self, _result: ExecuteResult | ResultList) -> bool:
+    def replace(self, _result: Shown) -> bool:
         """Take the bar away; a result does not stand in its place."""
         self.clear()
         return False
 
     def clear(self) -> None:
+        """Take the bar away."""
+        self.end()
+
+    def end(self) -> None:
         """Take the bar away."""
         with self._lock:
             self._over = True
@@ -62,15 +66,18 @@ class TerminalBar:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _draw(self, work: Job | Batch) -> None:
-        from tqdm import tqdm
-
         from comfy_notebook.notebook.html.live import doing
 
         moment = moment_of(work, 0.0)  # the bar has a clock of its own
+        self._show(moment.fraction, doing(moment))
+
+    def _show(self, fraction: float, words: str) -> None:
+        from tqdm import tqdm
+
         with self._lock:
             if self._over:
                 return
             if self._bar is None:  # disable: where nobody looks
                 self._bar = tqdm(total=100, leave=False, disable=None, bar_format=_FORMAT)
-            self._bar.n = 100 * moment.fraction
-            self._bar.set_postfix_str(printable(doing(moment)))
+            self._bar.n = 100 * fraction
+            self._bar.set_postfix_str(printable(words))

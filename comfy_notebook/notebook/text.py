@@ -11,14 +11,16 @@ import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, TypeVar
 
-from comfy_notebook.notebook.overview import headline, lacks, output_rows, parameter_rows, short
+from comfy_notebook.notebook.overview import comparison_rows, headline, lacks, output_rows, parameter_rows, short
 from comfy_notebook.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from comfy_notebook.experiments.comparison import Comparison
     from comfy_notebook.media import Media
-    from comfy_notebook.results import ExecuteResult
+    from comfy_notebook.notebook.recorded import Runs
+    from comfy_notebook.results import ExecuteResult, ResultList
     from comfy_notebook.workflow.document import Workflow
 
 T = TypeVar("T")
@@ -59,9 +61,43 @@ def workflow_text(workflow: Workflow) -> str:
     return printable("\n".join([*lines, *(["", "The server lacks:", *missing] if missing else [])]))
 
 
+def runs_text(runs: Runs) -> str:
+    """Return recorded runs as lines, the newest first."""
+    rows = [
+        (row.place, row.when, short(row.prompt, _VALUE_WIDTH), short(row.workflow, _NAME_WIDTH // 2),
+         short(row.params, _VALUE_WIDTH), row.status, row.duration)
+        for row in runs.rows
+    ]  # fmt: skip
+    lines = [
+        runs.headline,
+        *(_columns([("", "when", "prompt", "workflow", "parameters", "", ""), *rows]) if rows else []),
+    ]
+    return printable("\n".join(lines))
+
+
+def results_text(results: ResultList) -> str:
+    """Tell several results, one after the other."""
+    return "\n".join(map(result_text, results)) or "[]"
+
+
+def one_text(media: Media) -> str:
+    """Tell one file, as the text that it is."""
+    return repr(str(media))
+
+
 def media_text(media: Sequence[Media]) -> str:
     """Return files as lines."""
     return printable("\n".join(_media_lines(media, "", every=len(media) <= _ADDRESSED))) or "[]"
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Return a comparison as lines: what differs in how they were made, and how far they are from each other."""
+    rows = [tuple(short(cell, _VALUE_WIDTH) for cell in row) for row in comparison_rows(comparison)]
+    lines = _columns([("", "A", "B"), *rows]) if rows else []
+    lines += [
+        _wrapped(": ".join(filter(None, (_inline(pair.name), str(pair.metrics)))), "  ") for pair in comparison.pairs
+    ]
+    return printable("\n".join(["Comparison", *lines]))
 
 
 def _headline(result: ExecuteResult) -> str:

@@ -1,4 +1,4 @@
-"""Finds what a word on a magic's line means: one of the notebook's variables, or a part of it, else a file or URL."""
+"""Finds what words on a magic's line mean: one of the notebook's variables, or a part of it, else files or URLs."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ def meant(word: str, variables: Mapping[str, Any]) -> Any:
         return eval(word, dict(variables))  # noqa: S307 - the user's own cell
     except Exception:  # noqa: BLE001 - it is no expression then, and the error is that there is no such file
         return word
+
+
+def addresses(words: str) -> str:
+    """Return one or several servers as they are set: with spaces between, without quotes and commas."""
+    return " ".join(word.strip("'\",") for word in words.split())

@@ -94,6 +94,11 @@ def shown(url: str) -> str:
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
+def has_login(url: str) -> bool:
+    """Whether a URL has a user and a password for its server."""
+    return "@" in url.rpartition("://")[2].partition("/")[0]
+
+
 def read_cookies(text: str) -> str:
     """Return cookies as a ``Cookie`` header.
 

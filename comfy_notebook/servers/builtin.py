@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import multiprocessing
+import os
 import threading
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from comfy_notebook.errors import MissingExtraError
@@ -41,7 +44,15 @@ def start() -> str:
 
             _engine = Engine.start()
             atexit.register(stop)
+            if multiprocessing.parent_process() is not None:  # whose children end without that
+                Finalize(None, stop, exitpriority=0)
         return _engine.url
+
+
+def running() -> str | None:
+    """Return the engine's URL if it runs."""
+    engine = _engine
+    return engine.url if engine is not None else None
 
 
 def stop() -> None:
@@ -81,3 +92,13 @@ def _missing() -> list[str]:
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _forget() -> None:
+    """In a forked child: the engine is its parent's, and a worker has one of its own."""
+    global _engine, _lock
+    _engine, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forget)

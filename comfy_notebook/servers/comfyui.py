@@ -21,7 +21,8 @@ from comfy_notebook.servers.downloads import RunFiles
 from comfy_notebook.servers.events import Event, QueueStatus
 from comfy_notebook.servers.following import Follower, Run, Watch
 from comfy_notebook.servers.http import Api
-from comfy_notebook.servers.outputs import Source, collect, media_of
+from comfy_notebook.servers.load import Load
+from comfy_notebook.servers.outputs import Source, collect, media_of, named_file
 from comfy_notebook.servers.patience import BUSY, Patience
 from comfy_notebook.servers.places import Places
 from comfy_notebook.servers.refusals import left_out, refusal
@@ -32,13 +33,14 @@ from comfy_notebook.workflow.schema import NodeSchema, read_node
 from comfy_notebook.workflow.sources import read
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
     from comfy_notebook.errors import ComfyError
     from comfy_notebook.media import Media
     from comfy_notebook.servers.address import Address
     from comfy_notebook.workflow.binding import Binding
     from comfy_notebook.workflow.document import Workflow
+    from comfy_notebook.workflow.files import FileValue
     from comfy_notebook.workflow.schema import Schemas
 
 _STRAGGLER_SECONDS, _STRAGGLER_LOOKS = 1.0, 4
@@ -55,23 +57,28 @@ class ComfyUI:
     label
         What results and footers call it.
     mine
-        The ids of this process's runs there.
+        The ids of this process's runs there that are not over.
+    load
+        How busy it is.
     """
 
     def __init__(self, address: Address, label: str | None = None) -> None:
         self.address = address
         self.label = label or address.url
         self._api = Api(address)
-        self._socket = EventSocket(address)
+        self.load = Load()
+        self._socket = EventSocket(address, self.load.hear)
         self._places = Places(self._api)
         self.mine: set[str] = set()
         self._schemas: dict[str, NodeSchema | None] = {}
         self._uploads = Uploads(self._api)
         self._losses = 0
+        self._closed = False
         self._cleanups: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Close all connections; runs under way are not cancelled on the server."""
+        self._closed = True
         await self._socket.close()
         await self._api.close()
 
@@ -80,6 +87,17 @@ class ComfyUI:
     async def stats(self, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109
         """Return ``/system_stats``; ``timeout`` in seconds. NoServerError if nobody answers."""
         return await self._api.system_stats(timeout)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it tells by itself of runs and of its queue."""
+        return self._socket.is_open
+
+    async def greet(self) -> None:
+        """Ask how long its queue is, and connect to hear of that from now on; ServerError if it does not answer."""
+        self.load.hear(await self._api.queue_remaining())
+        with contextlib.suppress(ServerError):  # runs are followed by asking, then
+            await self._socket.open(again=True)
 
     async def queue(self) -> tuple[list[list[Any]], list[list[Any]]]:
         """Return (running, pending) items, each ``[number, prompt id, graph, extra data, outputs]``."""
@@ -118,9 +136,22 @@ class ComfyUI:
         self._forget_if_restarted()
         await self._uploads.send(binding)
 
+    async def upload_file(self, file: FileValue) -> str:
+        """Upload one file, and return the name that the server's nodes know it by."""
+        self._forget_if_restarted()
+        return await self._uploads.send_file(file)
+
+    def input_file(self, name: str) -> Media:
+        """Return a file that the server's nodes can take, by the name that they know it by."""
+        return named_file(name, Source(self.address.url, self.files(), {}, {}))
+
     def prepare(self, workflow: Workflow, binding: Binding) -> Run:
         """Return a run of a workflow, to be sent; its files are uploaded."""
-        return Run(workflow, binding, RunFiles(self._api))
+        return Run(workflow, binding, self.files())
+
+    def files(self) -> RunFiles:
+        """Return where one run's files come from."""
+        return RunFiles(self._api)
 
     async def execute(
         self,
@@ -129,6 +160,7 @@ class ComfyUI:
         extra_data: dict[str, Any] | None = None,
         prefetch: Callable[[Sequence[Media]], None] | None = None,
         watch: Watch | None = None,
+        elsewhere: Callable[[], Awaitable[bool]] | None = None,
     ) -> ExecuteResult:
         """Send a run, and follow it to its end.
 
@@ -143,6 +175,9 @@ class ComfyUI:
             runs; they are then on their way. Without it, files are fetched when they are read.
         watch
             Called on the portal's thread after every event, with the run and the event.
+        elsewhere
+            Asked, where the server has been away for some seconds, whether the run is better given up, as it can go
+            on elsewhere.
 
         Returns
         -------
@@ -156,7 +191,7 @@ class ComfyUI:
         ServerError
             If it cannot be reached, or its answer to the submit is none.
         """
-        async with self._following(run, prefetch, watch) as follower:
+        async with self._following(run, prefetch, watch, elsewhere) as follower:
             client_id = await self._client_id(run)
             follower.feed.adrift |= client_id is None
             await self._submit(run, follower, client_id, extra_data or {})
@@ -180,7 +215,7 @@ class ComfyUI:
                 hint="It was restarted since, or the id is another server's.",
             )
         workflow = read(graph).workflow({})
-        return Run(workflow, bind(workflow, {}, {}, complete=False), RunFiles(self._api), prompt_id, rejoined=True)
+        return Run(workflow, bind(workflow, {}, {}, complete=False), self.files(), prompt_id, rejoined=True)
 
     async def rejoin(self, run: Run, watch: Watch) -> ExecuteResult:
         """Follow a run from :meth:`find` to its end; its events go to whoever sent it, so that the server is asked."""
@@ -190,7 +225,11 @@ class ComfyUI:
 
     @contextlib.asynccontextmanager
     async def _following(
-        self, run: Run, prefetch: Callable[[Sequence[Media]], None] | None, watch: Watch | None
+        self,
+        run: Run,
+        prefetch: Callable[[Sequence[Media]], None] | None,
+        watch: Watch | None,
+        elsewhere: Callable[[], Awaitable[bool]] | None = None,
     ) -> AsyncIterator[Follower]:
         """Hear what becomes of a run; whoever stops waiting for it ends it on the server."""
 
@@ -202,14 +241,15 @@ class ComfyUI:
                     self._places.refresh()
                 watch(run, event)
 
-        follower = Follower(self._api, self._socket, run, tell)
+        follower = Follower(self._api, self._socket, run, tell, elsewhere)
         try:
             yield follower
         except asyncio.CancelledError:
-            self._in_background(self._abandon(run))
+            self.abandon(run)
             raise
         finally:
             follower.close()
+            self.mine.discard(run.prompt_id)
 
     async def _followed(self, run: Run, follower: Follower) -> ExecuteResult:
         self.mine.add(run.prompt_id)
@@ -222,6 +262,11 @@ class ComfyUI:
         running, _ = await self._api.queue()
         if any(item[1] == prompt_id for item in running):  # old servers interrupt whatever runs: look first
             await self._api.interrupt(prompt_id)
+
+    def abandon(self, run: Run) -> None:
+        """End a run that nobody waits for any more, in the background; the end of the program leaves it alone."""
+        if not self._closed:
+            self._in_background(self._abandon(run))
 
     async def _abandon(self, run: Run) -> None:
         await self.cancel(run.prompt_id)
@@ -293,7 +338,7 @@ class ComfyUI:
                 raise
             except ServerError as error:
                 if await self._came(error, run):
-                    run.accepted = True
+                    run.accept()
                     return
                 pause = attempts.pause(error.retry_after) if error.status in BUSY else None
                 if pause is None:
@@ -301,7 +346,7 @@ class ComfyUI:
                 await asyncio.sleep(pause)
         if status != 200:
             raise refusal(answer, run.workflow)
-        run.accepted = True
+        run.accept()
         run.warnings += left_out(answer.get("node_errors") or {}, run.workflow)
         given = str(answer.get("prompt_id") or run.prompt_id)
         if given != run.prompt_id:  # a server before 0.3.45 chooses the id itself
@@ -330,7 +375,7 @@ class ComfyUI:
                 break
             await asyncio.sleep(pause)
         if error.status not in BUSY:
-            self._in_background(self._abandon(run))
+            self.abandon(run)
         return False
 
     async def _knows(self, prompt_id: str) -> bool:
@@ -360,5 +405,7 @@ def _outcome(run: Run) -> tuple[str, ComfyError | None]:
 async def _report(work: Any) -> None:
     try:
         await work
+    except NoServerError as error:  # so that nothing runs there
+        _log.debug("a run could not be cancelled: %s", error)
     except ServerError as error:
         _log.warning("a run could not be cancelled: %s", error)

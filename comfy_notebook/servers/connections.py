@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING
 
 from comfy_notebook.errors import NoServerError, ServerError
 from comfy_notebook.servers import builtin
-from comfy_notebook.servers.address import Address
+from comfy_notebook.servers.address import Address, has_login
 from comfy_notebook.servers.comfyui import ComfyUI
 from comfy_notebook.servers.http import unreachable
+from comfy_notebook.servers.pool import Pool
 from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 EMBEDDED = "embedded"
-_USUAL = "http://127.0.0.1:8188"
+USUAL = "http://127.0.0.1:8188"
 _LOOK_SECONDS = 3.0
 
 # By event loop, because a connection lives on one: after a fork, or a new start, there is another.
 _servers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Address, ComfyUI]] = weakref.WeakKeyDictionary()
+_pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[ComfyUI, ...], Pool]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 async def connect(address: Address, label: str | None = None) -> ComfyUI:
@@ -68,7 +72,7 @@ async def choose(
     """
     if wanted == EMBEDDED:
         return await _embedded(), ""
-    address = Address.parse(wanted or _USUAL, api_key=api_key, cookies=cookies, verified=verified)
+    address = Address.parse(wanted or USUAL, api_key=api_key, cookies=cookies, verified=verified)
     server = await connect(address)
     if wanted:
         return server, ""
@@ -79,11 +83,41 @@ async def choose(
     return server, ""
 
 
+async def together(wanted: Iterable[str], api_key: str | None, cookies: str | None, *, verified: bool = True) -> Pool:
+    """Return this process's pool of several servers; nothing is sent yet.
+
+    Parameters
+    ----------
+    wanted
+        URLs, or "embedded".
+    api_key, cookies
+        Credentials for each whose URL has no user and password: those of another server are none of its business.
+    verified
+        Whether their certificates have to be such as this machine trusts.
+
+    Raises
+    ------
+    ServerError
+        If one of them is no address.
+    MissingExtraError
+        If the built-in engine is among them and not installed.
+    """
+    servers = []
+    for url in wanted:
+        credentials = (None, None) if has_login(url) else (api_key, cookies)
+        server, _ = await choose(url, *credentials, (), verified=verified)
+        servers.append(server)
+    pools, key = _pools.setdefault(asyncio.get_running_loop(), {}), tuple(servers)
+    if key not in pools:
+        pools[key] = Pool(servers)
+    return pools[key]
+
+
 async def _instead(error: ServerError, class_types: Collection[str]) -> tuple[ComfyUI, str]:
     reason = await asyncio.to_thread(builtin.why_not, class_types)
     if reason is None:
-        return await _embedded(), f"No ComfyUI answers at {_USUAL}, so this ran on the built-in engine."
-    refused = unreachable(_USUAL) if isinstance(error, NoServerError) else error
+        return await _embedded(), f"No ComfyUI answers at {USUAL}, so this ran on the built-in engine."
+    refused = unreachable(USUAL) if isinstance(error, NoServerError) else error
     refused.hint = f"{refused.hint} The built-in engine was not used instead: {reason}."
     raise refused
 
@@ -94,6 +128,8 @@ async def _embedded() -> ComfyUI:
 
 
 async def _close_all() -> None:
+    for pool in _pools.pop(asyncio.get_running_loop(), {}).values():
+        pool.close()
     servers = _servers.pop(asyncio.get_running_loop(), {})
     await asyncio.gather(*(server.close() for server in servers.values()), return_exceptions=True)
 

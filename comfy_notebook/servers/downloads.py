@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from comfy_notebook.cache import default_cache
 from comfy_notebook.errors import MediaError, ServerError
+from comfy_notebook.servers.origins import PortalOrigin
 from comfy_notebook.servers.portal import portal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from comfy_notebook.cache import CacheWriter
     from comfy_notebook.media import Media
@@ -24,11 +25,16 @@ _IN_MEMORY = 8 * 1024 * 1024  # what is larger goes to the disk in pieces of thi
 _log = logging.getLogger(__name__)
 
 
-class RunFiles:
+class RunFiles(PortalOrigin):
     """Where the media of one run come from.
 
     Per run, because a server may give a later file the same URL. The coroutines run on the portal's loop; what is
     public but ``begin`` may be called from anywhere else.
+
+    Attributes
+    ----------
+    learned
+        Called on the portal's thread with a file whose digest has become known, for whoever keeps account of it.
     """
 
     def __init__(self, api: Api) -> None:
@@ -36,6 +42,11 @@ class RunFiles:
         self._digests: dict[str, str] = {}
         self._downloads: dict[str, asyncio.Task[bytes | None]] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self.learned: Callable[[Media], None] | None = None
+
+    def another(self) -> RunFiles:
+        """Return one for the files of another run on the same server."""
+        return RunFiles(self._api)
 
     def begin(self, media: Media) -> None:
         """Start to fetch a file in the background, so that a later read finds it here."""
@@ -48,21 +59,37 @@ class RunFiles:
         if wanted:
             portal.start(self._begin_all(wanted))
 
-    def read(self, media: Media) -> bytes:
-        """Return a file's content, blocking; MediaError if it cannot be had."""
-        return portal.wait(self._read(media))
+    async def keep_all(self, media: Iterable[Media]) -> None:
+        """Have files in the cache, as far as that takes them; MediaError if one cannot be had."""
+        await asyncio.gather(*(self._fetch(item) for item in media if not self._known(item)))
 
-    async def aread(self, media: Media) -> bytes:
-        """Return a file's content on any event loop; MediaError if it cannot be had."""
-        return await portal.cross(self._read(media))
+    async def keep(self, media: Media, most: int) -> bool:
+        """Fetch a file into the cache, and say whether it is there now; MediaError if it cannot be had.
 
-    def write(self, media: Media, file: BinaryIO) -> None:
-        """Write a file's content into ``file``, blocking; MediaError if it cannot be had."""
-        portal.wait(self._write(media, file))
+        For those who can do without it: one of more than ``most`` bytes is given up. On the portal's loop.
+        """
+        if media in self._downloads:
+            await self._fetch(media)
+        return self._known(media) is not None or await self._fetch_up_to(media, most)
 
-    async def awrite(self, media: Media, file: BinaryIO) -> None:
-        """Write a file's content into ``file`` on any event loop; MediaError if it cannot be had."""
-        await portal.cross(self._write(media, file))
+    async def _fetch_up_to(self, media: Media, most: int) -> bool:
+        size = 0
+        async with contextlib.AsyncExitStack() as stack:
+            writer = await asyncio.to_thread(_begun, stack)
+            pieces = await stack.enter_async_context(contextlib.aclosing(self._pieces(media)))
+            async for piece in pieces:
+                size += len(piece)
+                if size > most or writer is None or not await asyncio.to_thread(_added, writer, piece):
+                    return False
+            digest = await asyncio.to_thread(_ended, writer, b"") if writer is not None else None
+        self._learn(media, digest)
+        return digest is not None
+
+    def _learn(self, media: Media, digest: str | None) -> None:
+        if digest:
+            self._digests[media] = media.digest = digest
+            if self.learned is not None:
+                self.learned(media)
 
     async def _begin_all(self, wanted: Iterable[Media]) -> None:
         for media in wanted:
@@ -135,11 +162,10 @@ class RunFiles:
                     head.clear()
             content = bytes(head)
             digest = await asyncio.to_thread(_ended, writer, content)
-        if digest:
-            self._digests[media] = media.digest = digest
+        self._learn(media, digest)
         return content if whole else None
 
-    async def _pieces(self, media: Media) -> AsyncIterator[bytes]:
+    async def _pieces(self, media: Media) -> AsyncGenerator[bytes, None]:
         try:
             async for piece in self._api.download(str(media)):
                 yield piece

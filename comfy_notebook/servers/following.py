@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from comfy_notebook.errors import RunLostError, ServerError
-from comfy_notebook.servers.progress import RunState
+from comfy_notebook.servers.progress import RunState, passed_over
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from comfy_notebook.media import Media
     from comfy_notebook.servers.downloads import RunFiles
@@ -34,6 +34,7 @@ QUIET_SECONDS = 30.0  # without an event, after which the server is asked
 GRACE_SECONDS = 2.0  # for the end to be announced, once the outcome is known
 BLIND_SECONDS = (0.1, 2.0)  # first and longest pause between questions where there are no events
 AWAY_SECONDS = 60.0  # for a server that stopped answering to come back
+MOVE_SECONDS = 5.0  # the same where the run can go on elsewhere
 _log = logging.getLogger(__name__)
 Watch: TypeAlias = "Callable[[Run, Event], None]"
 
@@ -56,6 +57,8 @@ class Run:
         The media that were made so far, so that each file is one object.
     accepted
         Whether the server has answered the submit.
+    on_accepted
+        Called when it has.
     rejoined
         Whether it was sent by another process, or another life of this one.
     """
@@ -70,6 +73,7 @@ class Run:
     prefetched: set[str] = field(default_factory=set)
     media: dict[tuple[str, str], Media] = field(default_factory=dict)
     accepted: bool = False
+    on_accepted: Callable[[], None] | None = None
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -80,11 +84,30 @@ class Run:
         return (self.state.last_output or time.monotonic()) - self.began
 
     @property
+    def cached(self) -> set[str]:
+        """The nodes whose results the server had."""
+        return self.workflow.graph.keys() & self.state.cached
+
+    @property
+    def skipped(self) -> set[str]:
+        """The nodes that need not run, as far as that is known: those of a branch that was not taken."""
+        begun = self.state.fractions
+        done = {node for node, fraction in begun.items() if fraction == 1}
+        return passed_over(self.workflow.graph, done | self.state.cached, begun) - self.workflow.outputs.keys()
+
+    @property
     def progress(self) -> float:
-        """How much of the workflow is done, 0 to 1: nodes done or cached, and the fraction of those that run."""
+        """How much of the workflow is done, 0 to 1: nodes that are or need not be, and fractions of those that run."""
         nodes = self.workflow.graph
-        done = sum(1.0 if node in self.state.cached else self.state.fractions.get(node, 0.0) for node in nodes)
+        spared = self.cached | self.skipped
+        done = len(spared) + sum(self.state.fractions.get(node, 0.0) for node in nodes.keys() - spared)
         return done / len(nodes) if nodes else 1.0
+
+    def accept(self) -> None:
+        """Take that the server has it."""
+        self.accepted = True
+        if self.on_accepted is not None:
+            self.on_accepted()
 
     def title(self, node_id: str | None) -> str:
         """Return a node's title as users know it, else its class, else ""."""
@@ -93,13 +116,24 @@ class Run:
 
 
 class Follower:
-    """Brings a run's state up to date until it is over."""
+    """Brings a run's state up to date until it is over.
 
-    def __init__(self, api: Api, socket: EventSocket, run: Run, watch: Watch | None) -> None:
+    ``elsewhere`` tells whether the run could go on elsewhere: then a server that is away is not waited for so long.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        socket: EventSocket,
+        run: Run,
+        watch: Watch | None,
+        elsewhere: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         self._api = api
         self._socket = socket
         self._run = run
         self._watch = watch
+        self._elsewhere = elsewhere
         self._pause = BLIND_SECONDS[0]
         self._away_since: float | None = None
         self._reopening: asyncio.Task[None] | None = None
@@ -158,9 +192,12 @@ class Follower:
     def _in_doubt(self) -> bool:
         """Whether events may be missing, by what is known of the connection, or by an output that did not come."""
         state, feed = self._run.state, self.feed
+        return feed.adrift or feed.garbled or state.began is None or state.verdict is None or self._lacks_outputs()
+
+    def _lacks_outputs(self) -> bool:
+        state = self._run.state
         came = {state.display_nodes.get(node, node) for node in state.outputs}
-        expected = self._run.workflow.outputs.keys()
-        return feed.adrift or feed.garbled or not state.started or state.verdict is None or not expected <= came
+        return not self._run.workflow.outputs.keys() <= came
 
     async def _ask(self) -> bool:
         """Ask the server how the run stands, and return whether it told the outcome.
@@ -172,14 +209,19 @@ class Follower:
             told = await self._settle()
             self._away_since = None
         except ServerError as error:
-            now = time.monotonic()
-            self._away_since = self._away_since or now
-            if now - self._away_since > AWAY_SECONDS:
+            self._away_since = self._away_since or time.monotonic()
+            if await self._gives_up(time.monotonic() - self._away_since):
                 why = f"The server stopped answering while it ran this: {error.message}"
-                raise RunLostError(why, hint=error.hint) from error
+                raise _lost(why, error.hint, server_lost=True) from error
         if self.feed.adrift and not self._run.state.over and self._reopening is None:
             self._reopening = asyncio.create_task(self._reopen())
         return told
+
+    async def _gives_up(self, away: float) -> bool:
+        """Whether a server that was away for so many seconds will not be waited for any longer."""
+        if away > AWAY_SECONDS:
+            return True
+        return away > MOVE_SECONDS and self._elsewhere is not None and await self._elsewhere()
 
     async def _reopen(self) -> None:
         """Open the socket again, for its word that the queue changed; the run is asked after meanwhile."""
@@ -194,6 +236,7 @@ class Follower:
         run = self._run
         for _ in range(3):
             running, pending = await self._api.queue()
+            run.state.started |= any(item[1] == run.prompt_id for item in running)
             if any(item[1] == run.prompt_id for item in [*running, *pending]):
                 return False
             entry = await self._api.history(run.prompt_id)
@@ -204,27 +247,38 @@ class Follower:
         if run.state.verdict is not None:  # we saw its end; only its history is gone
             run.state.over = True
             return False
-        raise RunLostError(
+        raise _lost(
             "The server no longer knows this run: it was restarted, or someone took the run out of the queue "
             "or cleared the history.",
-            hint="It was not sent again; run the cell again if you want it.",
+            "It was not sent again; run the cell again if you want it.",
+            server_lost=self.feed.adrift,
         )
 
     async def _read_history(self) -> None:
-        """Take the outputs from the history, because events may be missing; it may be written a moment later."""
-        run, why = self._run, "the server's history does not have it."
-        until = time.monotonic() + GRACE_SECONDS
+        """Take the outputs from the history, because events may be missing.
+
+        It may be written a moment later; if outputs are missing, a server that does not answer is borne with for long.
+        """
+        run, began = self._run, time.monotonic()
         while True:
+            patience, why, away = GRACE_SECONDS, "the server's history does not have it.", False
             try:
                 entry = await self._api.history(run.prompt_id)
             except ServerError as error:
-                entry, why = None, error.message
+                entry, why, away = None, error.message, True
+                patience = AWAY_SECONDS if self._lacks_outputs() else GRACE_SECONDS
             if entry is not None:
                 run.state.read_history(entry)
                 return
-            if time.monotonic() >= until:
+            if time.monotonic() - began >= patience:
                 break
             await asyncio.sleep(BLIND_SECONDS[0])
         if run.state.verdict is None:
-            raise RunLostError(f"The run has ended, but how cannot be found out: {why}")
+            raise _lost(f"The run has ended, but how cannot be found out: {why}", None, server_lost=away)
         run.warnings.append(f"Outputs of this run may be missing, as events were lost and {why}")
+
+
+def _lost(message: str, hint: str | None, *, server_lost: bool) -> RunLostError:
+    error = RunLostError(message, hint=hint)
+    error.server_lost = server_lost
+    return error

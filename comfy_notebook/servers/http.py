@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,8 @@ class Api:
             raise self._bad_status(response)
 
     def transport_error(self, error: Exception) -> ServerError:
-        """Say in what way no answer came."""
+        """Say in what way no answer came, of which ``error`` is the cause."""
+        _strip(error)
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return NoServerError(
                 f"The certificate of {self.address.url} is not one that this machine trusts: {error}.",
@@ -224,7 +226,7 @@ class Api:
             return ServerError(f"{self.address.url} answers too slowly to wait for.")
         if isinstance(error, httpx.TimeoutException):
             return ServerError(f"{self.address.url} did not answer within {_TIMEOUT.read:.0f} s.")
-        return ServerError(f"The connection to {self.address.url} broke: {error or type(error).__name__}.")
+        return ServerError(f"The connection to {self.address.url} broke: {str(error) or type(error).__name__}.")
 
     def _bad_status(self, response: httpx.Response) -> ServerError:
         status = response.status_code
@@ -295,6 +297,13 @@ class Download:
                     yield fresh
                 if patience.overdue(began, got):
                     raise TimeoutError
+
+
+def _strip(error: Exception) -> None:
+    """Take the credentials out of an error: Dask, for one, has exceptions pickled with their causes."""
+    if isinstance(error, httpx.RequestError):
+        with contextlib.suppress(RuntimeError):  # it has no request
+            error.request = httpx.Request(error.request.method, error.request.url)
 
 
 def broke(error: Exception) -> bool:

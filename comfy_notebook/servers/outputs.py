@@ -23,6 +23,7 @@ _LISTS = {"image": "images", "video": "videos", "audio": "audios", "file": "file
 _MODEL_FILE = re.compile(
     r"(?P<path>.+\.(?:glb|gltf|obj|fbx|stl|ply|k?splat|usdz))(?: \[(?P<folder>output|input|temp)\])?", re.IGNORECASE
 )
+_NAMED_FILE = re.compile(r"(?P<path>.+) \[(?P<folder>output|input|temp)\]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,15 @@ def view_url(base_url: str, filename: str, subfolder: str, folder: str) -> str:
     """Return the URL of a file: every part encoded, whatever characters it holds."""
     query = {"filename": filename, "subfolder": subfolder, "type": folder}
     return f"{base_url}/view?{urlencode({key: value for key, value in query.items() if value})}"
+
+
+def named_file(name: str, source: Source) -> Media:
+    """Return a file by the name that nodes know it by: ``"folder/a.png"``, or ``"a.png [output]"``."""
+    match = _NAMED_FILE.fullmatch(name)
+    path, folder = (match["path"], match["folder"]) if match else (name, "input")
+    subfolder, _, filename = path.replace("\\", "/").rpartition("/")
+    url = view_url(source.base_url, filename, subfolder, folder)
+    return Media(url, filename=filename, subfolder=subfolder, type=folder, origin=source.origin)
 
 
 def media_of(node_id: str, output: Mapping[str, Any], source: Source) -> Iterator[Media]:

@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
-        loop.run_until_complete(_end_tasks(asyncio.all_tasks(loop)))
+        loop.run_until_complete(_end_tasks())
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
@@ -139,11 +140,13 @@ def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
         loop.call_soon_threadsafe(event.set)
 
 
-async def _end_tasks(tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=_SHUTDOWN_SECONDS)
+async def _end_tasks() -> None:
+    """End all tasks, those that others begin in their end, too."""
+    until = time.monotonic() + _SHUTDOWN_SECONDS
+    while (tasks := asyncio.all_tasks() - {asyncio.current_task()}) and (left := until - time.monotonic()) > 0:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=left)
 
 
 portal = Portal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,12 @@ from comfy_notebook.servers.events import (
     Started,
     Succeeded,
 )
+from comfy_notebook.workflow.graph import is_link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from comfy_notebook.workflow.graph import Graph
 
 _BLOCKED = "ExecutionBlocked"
 
@@ -151,6 +155,27 @@ class RunState:
             self.blocked.append(data)
         else:
             self.failure, self.verdict = data, "failed"
+
+
+def passed_over(graph: Graph, settled: Collection[str], begun: Collection[str]) -> set[str]:
+    """Return the nodes that did not begin and need not: all that take something from them are settled.
+
+    So it is with the branch that a switch did not take, and with what comes before a cached node. ``settled`` are the
+    nodes that are done or cached, ``begun`` those that began.
+    """
+    sources = {
+        node_id: {value[0] for value in node["inputs"].values() if is_link(value)} for node_id, node in graph.items()
+    }
+    waiting = Counter(source for taken in sources.values() for source in taken)
+    over: set[str] = set()
+    queue = [node_id for node_id in settled if node_id in sources]
+    while queue:
+        for source in sources[queue.pop()]:
+            waiting[source] -= 1
+            if not waiting[source] and source in sources and source not in begun and source not in settled:
+                over.add(source)
+                queue.append(source)
+    return over
 
 
 def _seconds_between(messages: Sequence[Mapping[str, Any]]) -> float | None:

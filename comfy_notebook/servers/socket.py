@@ -106,32 +106,42 @@ class _NoRedirect(connect):
 class EventSocket:
     """The WebSocket of one server, opened when it is first needed and again when it was lost.
 
-    ``losses`` counts how often it was lost: then the server may have been restarted.
+    ``losses`` counts how often it was lost: then the server may have been restarted. ``heard_queue`` is called with
+    the number of runs that are queued or running, everyone's, whenever the server tells it.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, heard_queue: Callable[[int], None]) -> None:
         self._address = address
+        self._heard_queue = heard_queue
         self._connection: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._client_id = ""
         self._opening = asyncio.Lock()
         self._refusal: tuple[float, ServerError] | None = None
+        self._closed = False
         self.losses = 0
         self._feeds: dict[str, Feed] = {}
         self._unclaimed: deque[tuple[float, Event]] = deque(maxlen=_KEPT_EVENTS)
         self._running: str | None = None
 
-    async def open(self) -> str:
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None
+
+    async def open(self, *, again: bool = False) -> str:
         """Connect if need be, and return the client id to submit under.
+
+        ``again`` tries, too, what did not work a moment ago.
 
         Raises
         ------
         ServerError
-            If there is no WebSocket to be had, or was none a moment ago.
+            If there is no WebSocket to be had, or was none a moment ago, or it was closed.
         """
         async with self._opening:
             if self._connection is None:
-                if self._refusal is not None and time.monotonic() - self._refusal[0] < _REFUSED_SECONDS:
+                if not again and self._refusal is not None and time.monotonic() - self._refusal[0] < _REFUSED_SECONDS:
                     raise self._refusal[1]
                 try:
                     await self._connect()
@@ -159,19 +169,25 @@ class EventSocket:
             del self._feeds[feed.prompt_id]
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection for good: one that is being opened is given up, and no other follows."""
+        self._closed = True
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
+        if self._connection is not None:  # the reader, which closes it, had not begun
+            connection, self._connection = self._connection, None
+            await connection.close()
 
     async def _connect(self) -> None:
         client_id = uuid.uuid4().hex
+        self._stay_closed()
         try:
             async with asyncio.timeout(_OPEN_SECONDS), AsyncExitStack() as stack:
                 connection = await stack.enter_async_context(self._handshake(client_id))
                 await connection.send(_FLAGS)  # has to be the first message, or it is ignored
                 self._dispatch(await connection.recv())  # the status: from here on no event is missed
+                self._stay_closed()
                 stack.pop_all()
         except (OSError, TimeoutError, WebSocketException) as error:
             raise ServerError(
@@ -180,6 +196,10 @@ class EventSocket:
             ) from error
         self._connection, self._client_id = connection, client_id
         self._reader = asyncio.create_task(self._read(connection))
+
+    def _stay_closed(self) -> None:
+        if self._closed:
+            raise ServerError(f"The connection to {self._address.url} was closed.")
 
     def _handshake(self, client_id: str) -> connect:
         return _NoRedirect(
@@ -247,6 +267,7 @@ class EventSocket:
 
     def _note_queue(self, event: QueueStatus) -> None:
         """Tell every run that the queue changed: one whose events go elsewhere may be over, and all if it is empty."""
+        self._heard_queue(event.remaining)
         for feed in list(self._feeds.values()):
             feed.tell(event)
             feed.idle = event.remaining == 0

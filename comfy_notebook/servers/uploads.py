@@ -24,27 +24,29 @@ class Uploads:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._names: dict[str, str] = {}
+        self._sent: dict[str, asyncio.Task[str]] = {}
 
     def forget(self) -> None:
         """Forget what was sent, as after the server's restart."""
-        self._names.clear()
+        self._sent.clear()
 
     async def send(self, binding: Binding) -> None:
         """Upload the binding's files, and put the names that the server gave them in its graph."""
-        names = await asyncio.gather(*(self._send(file) for file in binding.uploads.values()))
+        names = await asyncio.gather(*(self.send_file(file) for file in binding.uploads.values()))
         for target, name in zip(binding.uploads, names, strict=True):
             binding.place(target, name)
         binding.uploads.clear()
 
-    async def _send(self, file: FileValue) -> str:
+    async def send_file(self, file: FileValue) -> str:
+        """Upload one file, and return the name that the server gave it."""
         name, content = file.name, await _content(file)
         if name == "view":  # a ComfyUI's URL, whose path does not name the file
             name = named_by_content(content).name
         digest = hashlib.sha256(content + name.encode()).hexdigest()
-        if digest not in self._names:
-            self._names[digest] = await self._api.upload(name, content)
-        return self._names[digest]
+        sent = self._sent.get(digest)
+        if sent is None or (sent.done() and (sent.cancelled() or sent.exception() is not None)):
+            sent = self._sent[digest] = asyncio.create_task(self._api.upload(name, content))
+        return await asyncio.shield(sent)  # another run may want it that is not cancelled
 
 
 async def _content(file: FileValue) -> bytes:

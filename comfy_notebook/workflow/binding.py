@@ -35,7 +35,7 @@ class Binding:
     uploads
         Target → file, still to be uploaded; the graph then takes the name that the server gives it.
     drawn
-        Name → seed, where a random one was asked for: inputs that share a parameter share its seed.
+        Name → seed, where one was drawn: inputs that share a parameter share its seed.
     """
 
     graph: Graph
@@ -202,7 +202,9 @@ def _settle_seeds(binding: Binding, workflow: Workflow, given: Mapping[str, Any]
         if is_open(value):
             schema = schemas.get(binding.graph[target.node_id]["class_type"])
             spec = schema.inputs.get(target.input_name) if schema else None
-            binding.place(target, settled.setdefault(name, draw(spec)))
+            if name not in settled:
+                settled[name] = binding.drawn[name] = draw(spec)
+            binding.place(target, settled[name])
         else:
             settled.setdefault(name, value)
     binding.params |= settled

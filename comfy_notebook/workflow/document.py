@@ -94,6 +94,8 @@ class Workflow(Shown):
     def workflow(self, schemas: Mapping[str, NodeSchema | None], server: str = "") -> Workflow:
         """Return the same workflow as another server sees it."""
         known = {name: schemas[name] for name in self.class_types if name in schemas}
+        if known == self.schemas and server == self.server:
+            return self  # with all that was found out about it
         return replace(self, schemas=known, server=server)
 
     def title(self, node_id: str) -> str | None:

@@ -105,13 +105,16 @@ def as_file(value: Any) -> FileValue | None:
     value
         A path, an http(s) URL, a result's media, bytes, an open binary file, a PIL image, or a numpy array or
         torch tensor of shape (height, width) or (height, width, 1, 3 or 4), as uint8 or as floats from 0 to 1; or a
-        pair of them: a picture and its mask, which is white where the picture is to be changed.
+        pair of them: a picture and its mask, which is white where the picture is to be changed. What was read as a
+        file already stays one.
 
     Raises
     ------
     NotAFileError
         If it is none of these.
     """
+    if isinstance(value, FileValue):
+        return value
     if isinstance(value, Media):
         return ResultFile(value)
     if isinstance(value, tuple):

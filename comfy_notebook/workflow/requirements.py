@@ -9,9 +9,11 @@ from comfy_notebook.workflow.graph import literals
 from comfy_notebook.workflow.values import one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
+    from comfy_notebook.workflow.binding import Binding
     from comfy_notebook.workflow.document import Workflow
+    from comfy_notebook.workflow.graph import Graph, Target
     from comfy_notebook.workflow.schema import InputSpec, Schemas
 
 _UNASKED = object()
@@ -26,11 +28,20 @@ def lacking_nodes(workflow: Workflow, schemas: Schemas) -> Iterable[Problem]:
 
 
 def lacking_choices(workflow: Workflow) -> Iterable[Problem]:
-    """Yield a problem for each value of the workflow that is not among its server's choices: models, mostly."""
-    for target, value in literals(workflow.graph):
-        schema = workflow.schemas.get(workflow.graph[target.node_id]["class_type"])
+    """Return a problem for each value of the workflow that is not among its server's choices: models, mostly."""
+    return _lacking(workflow, workflow.graph, workflow.placed)
+
+
+def unmet(workflow: Workflow, binding: Binding) -> list[Problem]:
+    """Return a problem for each value that is about to run and is not among its server's choices."""
+    return list(_lacking(workflow, binding.graph, binding.uploads))
+
+
+def _lacking(workflow: Workflow, graph: Graph, settled: Collection[Target]) -> Iterable[Problem]:
+    for target, value in literals(graph):
+        schema = workflow.schemas.get(graph[target.node_id]["class_type"])
         spec = schema.inputs.get(target.input_name) if schema else None
-        if spec and target not in workflow.placed and isinstance(value, str) and _lacks(spec, value):
+        if spec and target not in settled and isinstance(value, str) and _lacks(spec, value):
             message = f"the server does not have {value!r}. {one_of(spec.choices or (), value)}"
             yield Problem(message, workflow.lookup.name_of(target), *target)
 

@@ -6,8 +6,8 @@ options), and custom nodes declare what they like; whatever is not understood is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 _WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
@@ -58,6 +58,14 @@ class InputSpec:
         Whether the page resolves ``{a|b}`` in its text.
     remote
         Whether the choices of a COMBO come from another address.
+    multiline
+        Whether the page gives its text several lines.
+    tooltip
+        What the node's author says about it.
+    display
+        How the page shows a number: "slider", "color", "number", or "" where the server does not say.
+    labels
+        What the page writes beside a switch that is off, and on.
     cases
         Of a COMBO that decides which inputs follow: choice → those inputs, named without its prefix.
     """
@@ -78,6 +86,10 @@ class InputSpec:
     widget_type: str = ""
     dynamic_prompts: bool = False
     remote: bool = False
+    multiline: bool = False
+    tooltip: str = ""
+    display: str = ""
+    labels: tuple[str, str] = ("", "")
     cases: Mapping[str, tuple[InputSpec, ...]] = field(default_factory=dict, hash=False)
 
     @property
@@ -137,6 +149,25 @@ def read_node(class_type: str, info: Mapping[str, Any]) -> NodeSchema:
     )
 
 
+def united(several: Iterable[Schemas]) -> Schemas:
+    """Join what several servers say: every class that any of them has, with every choice that any lists."""
+    joined: dict[str, NodeSchema | None] = {}
+    for schemas in several:
+        for name, schema in schemas.items():
+            known = joined.get(name)
+            joined[name] = _united(known, schema) if known and schema else known or schema
+    return joined
+
+
+def _united(one: NodeSchema, other: NodeSchema) -> NodeSchema:
+    inputs = dict(one.inputs)
+    for name, spec in other.inputs.items():
+        known = inputs.get(name)
+        if known is not None and known.choices is not None and spec.choices is not None:
+            inputs[name] = replace(known, choices=tuple(dict.fromkeys((*known.choices, *spec.choices))))
+    return replace(one, inputs=inputs)
+
+
 def _read_group(class_type: str, info: Mapping[str, Any], groups: Mapping[str, Any], group: str) -> list[InputSpec]:
     entries = groups.get(group)
     if not isinstance(entries, Mapping):
@@ -181,6 +212,10 @@ def _read_input(class_type: str, name: str, entry: Any, *, required: bool) -> In
         widget_type=str(options.get("widgetType") or ""),
         dynamic_prompts=bool(options.get("dynamicPrompts")),
         remote=bool(options.get("remote")),
+        multiline=bool(options.get("multiline")),
+        tooltip=str(options.get("tooltip") or ""),
+        display=str(options.get("display") or ""),
+        labels=(str(options.get("label_off") or ""), str(options.get("label_on") or "")),
         cases=_cases(class_type, kind, options, required=required),
     )
 

@@ -32,7 +32,7 @@ def fit(value: Any, spec: InputSpec) -> Any:
     UnfitError
         If it is of another kind, out of range, or not among the choices.
     """
-    value = _plain(value)
+    value = plain(value)
     if value is None:
         raise UnfitError("None is no value; leave it out to keep the workflow's own")
     if spec.type == "INT":
@@ -48,6 +48,11 @@ def fit(value: Any, spec: InputSpec) -> Any:
     return _for_socket(value, spec)
 
 
+def plain(value: Any) -> Any:
+    """Turn numpy's and torch's scalars into Python's."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
 def one_of(choices: Sequence[Any], value: Any) -> str:
     """Say what the choices are, those like ``value`` first: ``"Did you mean 'euler'?"``."""
     if not choices:
@@ -58,13 +63,6 @@ def one_of(choices: Sequence[Any], value: Any) -> str:
     listed = ", ".join(repr(choice) for choice in choices[:_SHOWN_CHOICES])
     more = len(choices) - _SHOWN_CHOICES
     return f"Choose from {listed}" + (f" and {more} more" if more > 0 else "")
-
-
-def _plain(value: Any) -> Any:
-    """Turn numpy's and torch's scalars into Python's."""
-    if type(value).__module__.partition(".")[0] in ("numpy", "torch") and getattr(value, "ndim", None) == 0:
-        return value.item()
-    return value
 
 
 def _whole(value: Any) -> int:

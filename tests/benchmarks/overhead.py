@@ -5,7 +5,8 @@
 The server is a real ComfyUI: the one at --url, else a fresh one, started by the command in COMFYUI_SERVER (one that
 has made thousands of files is slower to make the next). The floor is a bare aiohttp loop: submit, read the socket
 until execution_success. ComfyKit 0.1.12 is installed from PyPI into an environment of its own, kept in the user's
-cache directory. Contenders take turns, a process each, so that a slow moment hits all of them alike.
+cache directory. The history is on, where it is not said otherwise, and in a folder of its own. Contenders take turns,
+a process each, so that a slow moment hits all of them alike.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve()
 TOGETHER = 50
+UNRECORDED = ", no history"
 _colors = itertools.count(int(time.time() * 1000) % 1_000_000 * 16)
 
 
@@ -115,6 +117,7 @@ CONTENDERS = {
     "bare aiohttp loop": lambda url, runs: asyncio.run(floor(url, runs)),
     "comfy_notebook, await kit.execute": lambda url, runs: asyncio.run(ours(url, runs)),
     "comfy_notebook, kit.run": ours_blocking,
+    f"comfy_notebook, await{UNRECORDED}": lambda url, runs: asyncio.run(ours(url, runs)),
     "ComfyKit 0.1.12, websocket": lambda url, runs: asyncio.run(comfykit(url, runs, "websocket")),
     "ComfyKit 0.1.12, http (its default)": lambda url, runs: asyncio.run(comfykit(url, runs, "http")),
 }
@@ -140,7 +143,10 @@ def comfykit_python():
 def measure(name, url, runs):
     python = comfykit_python() if name.startswith("ComfyKit") else sys.executable
     command = [python, str(HERE), "--contender", name, "--url", url, "--runs", str(runs)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    history = "off" if name.endswith(UNRECORDED) else "on"
+    with tempfile.TemporaryDirectory() as data:
+        environment = os.environ | {"COMFY_NOTEBOOK_DATA": data, "COMFY_NOTEBOOK_HISTORY": history}
+        output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return json.loads(output.splitlines()[-1])
 
 

@@ -94,7 +94,11 @@ class Lab:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(20)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:  # a busy machine; its kernels end with it
+            self.process.kill()
+            self.process.wait(10)
         self.log.close()
 
 

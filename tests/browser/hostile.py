@@ -7,20 +7,22 @@ may ask for; ``MARK`` for an attribute that no element of a page has.
 import io
 import struct
 import zlib
-from types import SimpleNamespace
+from dataclasses import replace
 
-from comfy_notebook import ExecuteResult, Media, NodeError, ParameterError, Workflow
+from comfy_notebook import ExecuteResult, Media, NodeError, ParameterError, Workflow, compare
 from comfy_notebook.errors import Problem
 from comfy_notebook.media import MediaList
 from comfy_notebook.notebook.html.live import Moment, live_html, live_text
 from comfy_notebook.notebook.html.result import error_html
 from comfy_notebook.notebook.show import html, text
 from comfy_notebook.servers.events import Preview
+from comfy_notebook.servers.following import Run
 from comfy_notebook.servers.progress import RunState
+from comfy_notebook.workflow.binding import bind
 from comfy_notebook.workflow.schema import read_node
 
 ELSEWHERE = "http://hostile.invalid/"
-VIEWS = ("result", "media", "workflow", "error", "live")
+VIEWS = ("result", "media", "workflow", "error", "live", "comparison")
 COMBINING = "".join(map(chr, range(0x300, 0x330)))
 
 INJECTIONS = {
@@ -104,12 +106,14 @@ def views(name):
     """Return (HTML, text) of an injection in every view, by the view's name."""
     at = At(name, INJECTIONS[name])
     shown, flow, error, going = result(at), workflow(at), parameter_error(at), run(at)
+    versus = compare(shown, replace(result(at), status="completed", params={"seed": 1}))
     made = [
         (html(shown), text(shown)),
         (html(shown.media), text(shown.media)),
         (html(flow), text(flow)),
         (error_html(error), "\n".join(error._render_traceback_())),
         (live_html(Moment(going, 3.0)), live_text(Moment(going, 3.0))),
+        (html(versus), text(versus)),
     ]
     return dict(zip(VIEWS, made, strict=True))
 
@@ -165,11 +169,10 @@ def parameter_error(at):
 
 
 def run(at):
+    flow = workflow(at)
     preview = Preview(None, at("node"), png(at("metadata")), "image/png")
-    state = RunState(current=at("node"), step=(1, 2), started=True, preview=preview)
-    return SimpleNamespace(
-        progress=0.5, state=state, title=lambda _node: at("title"), warnings=[at("warning")], workflow=workflow(at)
-    )
+    state = RunState(current=next(iter(flow.graph)), step=(1, 2), started=True, preview=preview)
+    return Run(flow, bind(flow, {}, {}, complete=False), None, state=state, warnings=[at("warning")])
 
 
 def png(note):

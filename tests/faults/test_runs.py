@@ -189,6 +189,20 @@ def test_a_history_that_cannot_be_read_costs_no_output_that_was_told(trial):
     assert "500" in result.warnings[0]
 
 
+def test_a_history_that_cannot_be_read_for_a_while_is_waited_for_if_it_has_an_output_that_was_not_told(trial):
+    asked = []
+
+    def away(request):
+        if request.path.startswith("/history/"):
+            asked.append(time.monotonic())
+            return web.Response(status=500) if asked[-1] - asked[0] < 0.7 else None
+        return None
+
+    trial.proxy.answer = away
+    trial.proxy.frame = lambda frame: None if kind(frame) == "executed" else frame
+    assert completed(trial.run()).warnings == []
+
+
 def test_the_end_of_a_cached_run_may_come_before_the_answer_to_its_submit(trial):
     graph = picture()
     completed(trial.run(graph))

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from graphs import loaded
 from proxy import Proxy
+from tblib import pickling_support
 
 from comfy_notebook import ComfyKit
 from comfy_notebook.servers import patience, uploads
@@ -48,6 +49,19 @@ def test_no_trouble_brings_a_secret_to_light(engine_trial, caplog, trouble, path
         told += [*traceback.format_exception(result.error), str(vars(result.error))]
     told.append(pickle.dumps(result).decode("latin-1"))
     assert not [secret for secret in SECRETS for text in told if secret in text]
+
+
+@pytest.mark.parametrize("path", ["/object_info/", "/prompt", "/upload/image"])
+def test_no_secret_is_pickled_along_with_what_caused_an_error(engine_trial, path, monkeypatch):
+    """Dask has exceptions pickled with their causes, whose requests have headers."""
+    pickling_support.install()
+    monkeypatch.setattr(patience, "AGAIN_SECONDS", 0.2)
+    engine_trial.kit = guarded(engine_trial)
+    engine_trial.proxy.answer = lambda request: reset(request) if path in request.path else None
+    engine_trial.cut_off = True
+    pickled = pickle.dumps(engine_trial.run(loaded(), {"photo": picture_bytes()}))
+    assert pickle.loads(pickled).error is not None
+    assert not [secret for secret in SECRETS if secret.encode() in pickled]
 
 
 def elsewhere(embedded_comfyui, answer):

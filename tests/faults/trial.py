@@ -80,7 +80,7 @@ class Trial:
 
     def begin(self, graph, params=None):
         self.counts["runs"] += 1
-        return portal.start(self.kit.perform(graph, params or {}))
+        return portal.start(self.kit.runner.perform(graph, params or {}))
 
     def end(self, run, within=15.0):
         """Wait for a run that was begun; it ends with its outputs, or with a failure that has a name."""
@@ -89,13 +89,17 @@ class Trial:
         except concurrent.futures.TimeoutError:
             self.counts["runs that hung"] += 1
             run.cancel()
-            raise AssertionError(f"a run hung: {portal.wait(_tasks())}") from None
+            raise AssertionError(f"a run hung: {portal.wait(_places())}") from None
         assert isinstance(result, ExecuteResult)
         if result.status != "completed":
             assert isinstance(result.error, ComfyError)
             assert len(result.msg) > 10
         self.results.append(result)
         return result
+
+    def is_at_work(self):
+        """Whether the server has runs left, however long they take it."""
+        return bool(self._ids())
 
     def submits(self):
         """How often a workflow was sent, whether or not it came to the server."""
@@ -133,7 +137,8 @@ class Trial:
         accepted = [body["prompt_id"] for body in self.proxy.accepted]
         wait_until(lambda: not set(accepted) & set(self._ids()), 30)
         history = self.ask(f"/history?max_items={100 + 2 * len(self.results)}")
-        lost = [] if self.cut_off else [(result.msg, self._lost(result, history)) for result in self.results]
+        judged = [] if self.cut_off else self.results
+        lost = [(result.msg or result.warnings, self._lost(result, history)) for result in judged]
         self.counts["outputs lost"] += sum(count for _, count in lost)
         self.counts["runs doubled"] += self._doubled(history)
         bad = {name: count for name, count in self.counts.items() if count and name != "runs"}
@@ -155,7 +160,7 @@ class Trial:
     async def _close(self):
         """Close the kit's connection, and return the tasks and feeds that are left over."""
         servers = connections._servers.get(asyncio.get_running_loop(), {})
-        server = servers.pop(Address.parse(self.kit._wanted), None)
+        server = servers.pop(Address.parse(*self.kit.access.wanted), None)
         if server is None:
             return []
         await _settled(lambda: not server._cleanups)
@@ -171,6 +176,17 @@ def _key(graph):
 
 async def _tasks():
     return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def _places():
+    """Say where each task is, await by await."""
+    return [" > ".join(_awaits(task.get_coro())) for task in await _tasks()]
+
+
+def _awaits(coroutine):
+    while hasattr(coroutine, "cr_frame") and coroutine.cr_frame:
+        yield f"{coroutine.__qualname__}:{coroutine.cr_frame.f_lineno}"
+        coroutine = coroutine.cr_await
 
 
 async def _settled(condition):

@@ -1,7 +1,9 @@
 """Real kernels of several ipykernel versions, spoken to as a front end does."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 
@@ -89,6 +91,11 @@ class Kernel:
     def interrupt(self):
         self.manager.interrupt_kernel()
 
+    def restart(self):
+        """End the process and begin another, as a front end does when it is asked to."""
+        self.manager.restart_kernel(now=True)
+        self.client.wait_for_ready(timeout=PATIENCE)
+
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
@@ -109,8 +116,10 @@ def ipykernel_folder(request, tmp_path_factory):
 @pytest.fixture
 def kernel(ipykernel_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ipykernel_folder))
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(cwd=str(tmp_path))
-    made = Kernel(manager)
-    yield made
-    made.close()
+    with tempfile.TemporaryDirectory(prefix="k") as sockets:  # a port that was free a moment ago may be taken by now
+        places = {} if os.name == "nt" else {"transport": "ipc", "ip": f"{sockets}/k"}
+        manager = KernelManager(kernel_name="python3", **places)
+        manager.start_kernel(cwd=str(tmp_path))
+        made = Kernel(manager)
+        yield made
+        made.close()

@@ -4,7 +4,8 @@ import os
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from comfy_notebook.notebook.completion import Completer
+from comfy_notebook.notebook.completion import OPTIONS, Completer
+from comfy_notebook.notebook.magics import ComfyMagics
 from comfy_notebook.workflow.sources import read
 
 GRAPH = {
@@ -43,12 +44,18 @@ def complete(shell, tmp_path, monkeypatch):
         ("%%comfy workflow.json --o|", ["--out"]),
         ("%%comfy workflow.json -s emb|", ["embedded"]),
         ("%comfy u|", ["use"]),
+        ("%comfy can|", ["cancel"]),
         ("%comfy run wor|", ["workflow.json"]),
         ("%comfy use emb|", ["embedded"]),
     ],
 )
 def test_the_line_completes_files_options_and_commands(complete, text, found):
     assert complete(text) == found
+
+
+def test_every_option_is_offered():
+    taken = [option for action in ComfyMagics.comfy_cell.parser._actions for option in action.option_strings]
+    assert sorted(OPTIONS) == sorted(taken)
 
 
 def test_the_line_offers_folders_and_workflows_only(complete):

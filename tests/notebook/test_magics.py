@@ -242,3 +242,22 @@ def test_unloading_takes_everything_back_and_loading_again_sets_it_up(ip):
     for _ in range(2):
         ip.run_line_magic("reload_ext", "comfy_notebook")
     assert state() == loaded
+
+
+def test_several_servers_share_the_runs_of_a_notebook(ip, embedded_comfyui, monkeypatch):
+    from comfy_notebook.servers.embedded import Engine
+
+    with Engine.start() as second:
+        report = run(ip, f"%comfy use {embedded_comfyui} {second.url}")
+        assert list(report) == [embedded_comfyui, second.url]
+        assert all(value.endswith("0 running, 0 waiting") for value in report.values())
+        results = run(ip, "%%comfy workflow.json -n 6 -q -o results\nwidth = 8")
+        assert results is None
+        assert {result.server for result in ip.user_ns["results"]} == {embedded_comfyui, second.url}
+        assert run(ip, "%comfy queue") == {embedded_comfyui: "empty", second.url: "empty"}
+        here = run(ip, f'%%comfy workflow.json -s "{second.url} {embedded_comfyui}"\nwidth = 8')
+        assert here.server == second.url
+    assert f"No ComfyUI answers at {second.url}" in run(ip, "%comfy status")[second.url]
+    with pytest.raises(NoServerError, match="None of the 2 servers answers"):
+        run(ip, f"%comfy use {second.url} {second.url}/prefix")
+    assert embedded_comfyui in run(ip, "%comfy doctor")["server"]

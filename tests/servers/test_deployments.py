@@ -14,14 +14,8 @@ from PIL import Image
 from proxy import Proxy
 
 from comfy_notebook import ComfyKit, NoServerError, ParameterError, RunLostError, ServerError
-from comfy_notebook.servers import following
+from comfy_notebook.servers import following, patience
 from comfy_notebook.servers.portal import portal
-
-
-@pytest.fixture
-def proxy(embedded_comfyui):
-    with Proxy(embedded_comfyui) as made:
-        yield made
 
 
 def completed(result):
@@ -152,7 +146,7 @@ def test_a_restarted_server_is_asked_and_sent_anew(embedded_comfyui, tmp_path):
 
 
 def test_a_websocket_that_hangs_does_not_hang_every_run(proxy, monkeypatch):
-    monkeypatch.setattr("comfy_notebook.servers.socket._OPEN_SECONDS", 1.0)
+    monkeypatch.setattr("comfy_notebook.servers.socket._OPEN_SECONDS", 2.0)
     original = proxy._socket
 
     async def hang(request, url):
@@ -164,7 +158,7 @@ def test_a_websocket_that_hangs_does_not_hang_every_run(proxy, monkeypatch):
     completed(kit.run(picture()))
     began = time.monotonic()
     completed(kit.run(picture()))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
 
 
 def test_a_failure_without_a_reason_is_a_failure(proxy):
@@ -256,6 +250,7 @@ def test_a_submit_that_never_arrived_is_told(proxy):
 def test_a_server_that_goes_away_for_good_is_told_within_a_bounded_time(proxy, monkeypatch):
     monkeypatch.setattr(following, "QUIET_SECONDS", 0.2)
     monkeypatch.setattr(following, "AWAY_SECONDS", 1.0)
+    monkeypatch.setattr(patience, "AGAIN_SECONDS", 0.5)
     proxy.frame = lambda frame: frame if isinstance(frame, str) and json.loads(frame)["type"] == "status" else None
     proxy.answer = lambda request: web.Response(status=502) if request.path == "/queue" else None
     result = ComfyKit(proxy.url).run(picture())
@@ -299,7 +294,7 @@ def test_what_was_fetched_outlives_its_server(embedded_comfyui):
 
 def test_a_cell_fetches_its_files_while_the_rest_runs(proxy):
     kit = ComfyKit(proxy.url)
-    result = portal.wait(kit.perform(picture(), {}, prefetch=lambda files: None))
+    result = portal.wait(kit.runner.perform(picture(), {}, prefetch=lambda files: None))
     deadline = time.monotonic() + 5
     while "/view" not in proxy.paths():
         assert time.monotonic() < deadline

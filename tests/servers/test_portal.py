@@ -134,6 +134,25 @@ def test_closing_ends_the_work_and_the_thread_and_a_later_call_starts_anew(porta
     assert portal.wait(where()) == "comfy_notebook"
 
 
+def test_closing_ends_what_begins_meanwhile(portal):
+    ended, later = threading.Event(), threading.Event()
+
+    async def begins_another():
+        try:
+            await forever(ended)
+        finally:
+            others.append(asyncio.create_task(forever(later)))
+            await asyncio.sleep(0)
+
+    others = []
+    portal.start(begins_another())
+    portal.wait(where())
+    portal.close()
+    assert ended.is_set()
+    assert later.is_set()
+    assert others[0].cancelled()
+
+
 def test_waiting_returns_as_soon_as_the_work_is_done(portal):
     portal.wait(where())
     began = time.perf_counter()

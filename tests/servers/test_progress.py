@@ -1,3 +1,6 @@
+import pytest
+from graphs import node
+
 from comfy_notebook.servers.events import (
     Cached,
     Ended,
@@ -11,7 +14,7 @@ from comfy_notebook.servers.events import (
     Started,
     Succeeded,
 )
-from comfy_notebook.servers.progress import RunState
+from comfy_notebook.servers.progress import RunState, passed_over
 
 RUN = "run"
 IMAGES = {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}]}
@@ -106,3 +109,29 @@ def test_a_history_without_a_status_is_of_a_run_that_completed():
     state = RunState()
     state.read_history({"outputs": None, "status": None, "meta": None})
     assert (state.verdict, state.outputs) == ("completed", {})
+
+
+SWITCH = {  # 5 chooses between 2, with 1 before it, and 4, with 3 before it; 1 goes into both
+    "1": node("A"),
+    "2": node("B", a=["1", 0]),
+    "3": node("C"),
+    "4": node("D", a=["3", 0], b=["1", 0], c=["nowhere", 0]),
+    "5": node("TestLazy", a=["2", 0], b=["4", 0]),
+    "6": node("PreviewImage", images=["5", 0]),
+    "7": node("E"),
+}
+
+
+@pytest.mark.parametrize(
+    ("settled", "begun", "over"),
+    [
+        ("", "", ""),
+        ("12", "12", ""),  # it is not known yet
+        ("125", "125", "34"),
+        ("125", "1235", "4"),  # 3 is at it
+        ("5", "5", "1234"),  # it was cached
+        ("12356", "12356", "4"),
+    ],
+)
+def test_nodes_that_need_not_run(settled, begun, over):
+    assert passed_over(SWITCH, set(settled), set(begun)) == set(over)

@@ -115,7 +115,7 @@ def web():
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         served = Web(f"http://127.0.0.1:{server.server_port}")
         yield served
         server.shutdown()

@@ -40,7 +40,7 @@ def gallery(
     grid = grid_for([(item.made.width, item.made.height) for item in seen], columns, side)
     cells = [_visual(item, grid, about) for item in seen]
     sounds = [sound(item) for item in items if item.media.kind == "audio" and not item.problem]
-    rest = [_missing(item) if item.problem else _file(item) for item in items if item.problem or _is_other(item)]
+    rest = [missing(item.problem) if item.problem else _file(item) for item in items if item.problem or _is_other(item)]
     return Markup("{}{}{}").format(laid_out(cells, grid) if cells else EMPTY, row(sounds, gap=20), EMPTY.join(rest))
 
 
@@ -60,7 +60,8 @@ def _file(item: Item) -> Markup:
     )
 
 
-def _missing(item: Item) -> Markup:
+def missing(why: str) -> Markup:
+    """Say why there is nothing to see."""
     return Markup(
         '<p class="cnb-missing" style="margin:4px 0;padding:10px 12px;border:1px dashed rgba(128,128,128,.5)">{}</p>'
-    ).format(breakable(item.problem))
+    ).format(breakable(why))

@@ -63,10 +63,15 @@ def live_html(moment: Moment) -> str:
     """Return how it stands."""
     preview = moment.run.state.preview if moment.run else None
     return page(
-        Markup('<div style="max-width:560px">{}{}</div>').format(_bar(moment.fraction), _line(moment)),
+        Markup('<div style="max-width:560px">{}{}</div>').format(bar(moment.fraction), _line(moment)),
         _preview(preview) if preview else EMPTY,
         _finished(moment.finished) if moment.finished else EMPTY,
     )
+
+
+def line_html(moment: Moment) -> str:
+    """Return how it stands, without what is in the making."""
+    return page(bar(moment.fraction), _line(moment))
 
 
 def live_text(moment: Moment) -> str:
@@ -74,7 +79,8 @@ def live_text(moment: Moment) -> str:
     return printable(" · ".join([f"{moment.fraction:.0%}", doing(moment), *_counts(moment.run), *_times(moment)]))
 
 
-def _bar(fraction: float) -> Markup:
+def bar(fraction: float) -> Markup:
+    """Show how much is done, 0 to 1."""
     return Markup(
         '<div class="cnb-bar" style="height:6px;background-color:rgba(128,128,128,.25);overflow:hidden">'
         '<div class="cnb-done" style="height:6px;width:{:.1f}%;background-color:#2196f3"></div></div>'
@@ -90,13 +96,13 @@ def _line(moment: Moment) -> Markup:
 
 
 def _counts(run: Run | None) -> list[str]:
-    """Say how many nodes are done, and how many need not run."""
+    """Say how many nodes are done, and how many of them did not have to run."""
     if run is None or not run.state.started:
         return []
-    nodes = run.workflow.graph.keys()
-    cached = len(nodes & run.state.cached)
-    done = cached + sum(run.state.fractions.get(node) == 1 for node in nodes - run.state.cached)
-    return [f"{done} of {len(nodes)} nodes" + (f", {cached} cached" if cached else "")]
+    nodes, cached, skipped = run.workflow.graph.keys(), run.cached, run.skipped
+    done = len(cached | skipped) + sum(run.state.fractions.get(node) == 1 for node in nodes - cached - skipped)
+    spared = [f"{len(those)} {how}" for those, how in ((cached, "cached"), (skipped, "skipped")) if those]
+    return [", ".join([f"{done} of {len(nodes)} nodes", *spared])]
 
 
 def _times(moment: Moment) -> list[str]:
@@ -112,8 +118,8 @@ def _seconds_left(moment: Moment) -> float | None:
     if moment.count > 1:  # those before tell better than this one
         return moment.seconds / moment.over * (moment.count - moment.over) if moment.over else None
     nodes = run.workflow.graph.keys()
-    cached = len(nodes & run.state.cached) / max(1, len(nodes))
-    estimates = [_rest(run.state.began, run.progress - cached, 1 - cached)]
+    spared = len(run.cached | run.skipped) / max(1, len(nodes))
+    estimates = [_rest(run.state.began, run.progress - spared, 1 - spared)]
     if run.state.step and run.state.current_began:  # a node may take longer than all before it
         estimates.append(_rest(run.state.current_began, *run.state.step))
     known = [estimate for estimate in estimates if estimate is not None]

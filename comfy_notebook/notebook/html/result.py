@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from comfy_notebook.notebook.media.pipeline import Item
     from comfy_notebook.results import ExecuteResult, ResultList
 
-_MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
+MARKS = {"completed": "✓", "failed": "✗", "cancelled": "■"}
 _KINDS = ("image", "video", "audio", "file")
 _RAW_CHARACTERS = 20_000
 
@@ -45,11 +45,11 @@ def result_html(
     items, note = prepare(result.media)
     if whole is not None:
         items, note = [whole(item) for item in items], ""
-    seeds = " · ".join(_seeds(result))
+    seeds = " · ".join(seeds_of(result))
     return page(
         error_card(result.error) if result.error else EMPTY,
         *_body(result, items, note, lambda _media: seeds, columns=columns, side=side),
-        _footer(result, _seeds(result)),
+        _footer(result, seeds_of(result)),
     )
 
 
@@ -57,7 +57,7 @@ def results_html(results: ResultList) -> str:
     """Return the results of several runs of one workflow as one, each picture with its own seed."""
     whole = results.joined()
     items, note = prepare(whole.media)
-    seeds = {id(media): " · ".join(_seeds(result)) for result in results for media in result.media}
+    seeds = {id(media): " · ".join(seeds_of(result)) for result in results for media in result.media}
     errors = {str(result.error): result.error for result in results if result.error is not None}
     return page(
         *map(error_card, errors.values()),
@@ -89,7 +89,7 @@ def _counted(results: ResultList) -> str:
 
 def _runs(results: ResultList) -> dict[str, str]:
     return {
-        f"{number}": " · ".join([f"{_MARKS.get(result.status, '')} {result.status}", *_seeds(result)])
+        f"{number}": " · ".join([f"{MARKS.get(result.status, '')} {result.status}", *seeds_of(result)])
         for number, result in enumerate(results, 1)
     }
 
@@ -98,6 +98,11 @@ def media_html(media: Sequence[Media], columns: int | None = None, side: int | N
     """Return files as a gallery."""
     items, note = prepare(media)
     return page(gallery(items, columns=columns, side=side), warning(note) if note else EMPTY)
+
+
+def one_html(media: Media) -> str:
+    """Return one file, as a gallery of one."""
+    return media_html([media])
 
 
 def error_html(error: ComfyError) -> str:
@@ -170,7 +175,7 @@ def _heading(title: str, items: Sequence[Item], texts: Sequence[str]) -> Markup:
 
 
 def _footer(result: ExecuteResult, about: Iterable[str], more: Markup = EMPTY) -> Markup:
-    status = Markup("<strong>{} {}</strong>").format(_MARKS.get(result.status, ""), result.status)
+    status = Markup("<strong>{} {}</strong>").format(MARKS.get(result.status, ""), result.status)
     parts = []
     if result.duration is not None:
         parts.append(f"{result.duration:.2f} s")
@@ -187,7 +192,8 @@ def _footer(result: ExecuteResult, about: Iterable[str], more: Markup = EMPTY) -
     )
 
 
-def _seeds(result: ExecuteResult) -> list[str]:
+def seeds_of(result: ExecuteResult) -> list[str]:
+    """Say which seeds ran: ``["seed 42"]``."""
     return [f"{name} {value}" for name, value in result.params.items() if name.rpartition(".")[2] in SEED_NAMES]
 
 

@@ -1,4 +1,4 @@
-"""A result as a page of its own, which needs no server, no notebook and no other file."""
+"""A result, a comparison or a sweep's grid as a page that needs no server, no notebook and no other file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from comfy_notebook.errors import MediaError
+from comfy_notebook.notebook.html.comparison import comparison_html
 from comfy_notebook.notebook.html.result import result_html
+from comfy_notebook.notebook.html.sweep import sweep_html
 from comfy_notebook.notebook.media.encoding import Encoded
+from comfy_notebook.notebook.sweep_scene import finished_scene
 
 if TYPE_CHECKING:
+    from comfy_notebook.experiments.comparison import Comparison
+    from comfy_notebook.experiments.sweeps.grid import Grid
     from comfy_notebook.notebook.media.pipeline import Item
     from comfy_notebook.results import ExecuteResult
 
@@ -27,11 +32,25 @@ _PAGE = Markup(
 
 
 def write_page(result: ExecuteResult, path: str | Path) -> Path:
-    """Write the page and return its path; OSError if it cannot be written."""
-    file = Path(path).expanduser()
+    """Write a result as a page, with its originals, and return the path; OSError if it cannot be written."""
     title = " · ".join(filter(None, (result.status, str(result.params.get("prompt", ""))[:80])))
-    shown = Markup(result_html(result, whole=_whole))  # noqa: S704 - our own
-    file.write_text(_PAGE.format(title, shown), encoding="utf-8")
+    return _write(path, title, result_html(result, whole=_whole))
+
+
+def write_comparison(comparison: Comparison, path: str | Path) -> Path:
+    """Write a comparison as a page, with the originals, and return the path; OSError if it cannot be written."""
+    return _write(path, "comparison", comparison_html(comparison, whole=_whole))
+
+
+def write_grid(grid: Grid, path: str | Path) -> Path:
+    """Write a sweep's grid as a page, and return the path; OSError if it cannot be written."""
+    title = f"{len(grid.sweep)} runs: {', '.join(grid.sweep.axes)}"
+    return _write(path, title, sweep_html(finished_scene(grid)))
+
+
+def _write(path: str | Path, title: str, html: str) -> Path:
+    file = Path(path).expanduser()
+    file.write_text(_PAGE.format(title, Markup(html)), encoding="utf-8")  # noqa: S704 - our own
     return file
 
 

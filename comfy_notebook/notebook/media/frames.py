@@ -113,11 +113,13 @@ def _frame_at(container: Any, stream: Any, seconds: float, end: float) -> Any:
 
 
 def _image(frame: Any) -> Image:
+    from av.video.reformatter import VideoReformatter
     from PIL.Image import Transpose
 
-    largest = max(frame.width, frame.height)
-    scale = min(1.0, _POSTER_SIDE / largest)
-    image: Image = frame.to_image(width=max(1, round(frame.width * scale)), height=max(1, round(frame.height * scale)))
+    scale = min(1.0, _POSTER_SIDE / max(frame.width, frame.height))
+    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+    # PyAV keeps one with each thread otherwise, on whose end a forked child waits for ever
+    image: Image = VideoReformatter().reformat(frame, width, height, "rgb24").to_image()
     turns = {90: Transpose.ROTATE_90, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_270}
     turn = turns.get(round(getattr(frame, "rotation", 0)) % 360)
     return image.transpose(turn) if turn is not None else image

@@ -89,10 +89,13 @@ def prepare(media: Sequence[Media]) -> tuple[list[Item], str]:
 
 
 class Ahead:
-    """Makes the files of a run small as soon as a node reports them; to be called on any thread."""
+    """Makes the files of a run small as soon as a node reports them; to be called on any thread.
 
-    def __init__(self) -> None:
-        self._batch = _Batch(())
+    ``expected`` is how many pictures there will be in all, where that is known.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        self._batch = _Batch((), expected)
         self._begun: list[tuple[Media, Future[tuple[Prepared, str]]]] = []
 
     def __call__(self, media: Iterable[Media]) -> None:
@@ -115,17 +118,20 @@ class Ahead:
 class _Batch:
     """Files that share a budget; their number is known when the last of them is."""
 
-    def __init__(self, media: Iterable[Media]) -> None:
+    def __init__(self, media: Iterable[Media], expected: int = 0) -> None:
         self._count = 0
+        self._expected = expected
         self.add(media)
 
     def add(self, media: Iterable[Media]) -> None:
         self._count += sum(item.kind in ("image", "video") for item in media)
-        self.recipe = recipe_for(self._count)
+        self.recipe = recipe_for(max(self._count, self._expected))
 
 
 @dataclass(slots=True)
 class _Job:
+    batch: _Batch
+    priority: int
     future: Future[tuple[Prepared, str]] | None = None
     recipe: Recipe | None = None  # once it has begun
 
@@ -135,8 +141,8 @@ _jobs_lock = threading.Lock()
 
 
 def _submit(media: Media, batch: _Batch, priority: int) -> Future[tuple[Prepared, str]]:
-    """Have a file made small, unless that is under way with the same recipe."""
-    key, job = (id(media.origin), str(media)), _Job()
+    """Have a file made small, unless that is under way with the same recipe; what is wanted sooner is left alone."""
+    key, job = (id(media.origin), str(media)), _Job(batch, priority)
 
     def work() -> tuple[Prepared, str]:
         job.recipe = batch.recipe
@@ -149,13 +155,12 @@ def _submit(media: Media, batch: _Batch, priority: int) -> Future[tuple[Prepared
 
     with _jobs_lock:
         other = _jobs.get(key)
-        if (
-            other is not None
-            and other.future is not None
-            and not other.future.cancel()
-            and other.recipe == batch.recipe
-        ):
-            return other.future
+        if other is not None and other.future is not None:
+            if other.batch is batch:  # the file is there twice
+                return other.future
+            waits = other.priority >= priority and other.future.cancel()
+            if not waits and (other.recipe or other.batch.recipe) == batch.recipe:
+                return other.future
         _jobs[key] = job
     job.future = workers.submit(work, priority)
     return job.future

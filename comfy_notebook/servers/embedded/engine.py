@@ -6,6 +6,8 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import os
+import shutil
 import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,12 +48,9 @@ class Engine:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.url = ""
-        self._own_folder: tempfile.TemporaryDirectory[str] | None = None
-        if folder is None:
-            # on Windows a file that is still open cannot be deleted, and that must not fail the stop
-            self._own_folder = tempfile.TemporaryDirectory(prefix="comfy_notebook_", ignore_cleanup_errors=True)
-            folder = Path(self._own_folder.name)
-        self._files = Files(folder)
+        self._owns_folder = folder is None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="comfy_notebook_"))
+        self._files = Files(self._folder)
         self._started: Future[str] = Future()
         self._stopping = asyncio.Event()
         self._worker: Worker | None = None
@@ -60,6 +59,7 @@ class Engine:
         self._executor = _Executor(thread_name_prefix="comfy_notebook embedded files")
         self._loop.set_default_executor(self._executor)
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="comfy_notebook embedded engine", daemon=True)
 
@@ -89,6 +89,8 @@ class Engine:
 
     def stop(self) -> None:
         """End the run in progress, close all connections and the port; again, or at exit, it does nothing."""
+        if os.getpid() != self._process:  # a forked child, which has no part in it
+            return
         with self._lock:
             if self._stopped:
                 return
@@ -98,8 +100,9 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join(2 * _SECONDS_TO_STOP)
-            if self._own_folder is not None:
-                self._own_folder.cleanup()
+            if self._owns_folder:
+                # on Windows a file that is still open cannot be deleted, and that must not fail the stop
+                shutil.rmtree(self._folder, ignore_errors=True)
         atexit.unregister(self.stop)
 
     def __enter__(self) -> Self:

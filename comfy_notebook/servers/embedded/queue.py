@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import threading
 import time
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -163,18 +165,18 @@ class JobQueue:
 
 
 class History:
-    """The jobs that have run, oldest first."""
+    """The jobs that have run, oldest first; packed, as there may be thousands."""
 
     def __init__(self, longest: int = _LONGEST_HISTORY) -> None:
         self._longest = longest
         self._lock = threading.Lock()
-        self._entries: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._entries: OrderedDict[str, bytes] = OrderedDict()
 
     def add(self, job: Job, record: Record) -> None:
         """Note what came of a job; an earlier one with the same id is forgotten, and so is the oldest."""
         with self._lock:
             self._entries.pop(job.prompt_id, None)
-            self._entries[job.prompt_id] = record.shown(job)
+            self._entries[job.prompt_id] = zlib.compress(json.dumps(record.shown(job)).encode(), 1)
             if len(self._entries) > self._longest:
                 self._entries.popitem(last=False)
 
@@ -182,7 +184,7 @@ class History:
         """Give one entry by its id, in a mapping that is empty if there is none."""
         with self._lock:
             found = self._entries.get(prompt_id)
-            return {} if found is None else {prompt_id: found}
+            return {} if found is None else {prompt_id: _unpacked(found)}
 
     def page(self, max_items: int | None = None, offset: int = -1) -> dict[str, Any]:
         """Give `max_items` entries from `offset` on, or the last ones if that is negative."""
@@ -190,7 +192,7 @@ class History:
             items = list(self._entries.items())
         start = max(0, len(items) - max_items) if offset < 0 and max_items is not None else max(0, offset)
         end = None if max_items is None else start + max_items
-        return dict(items[start:end])
+        return {prompt_id: _unpacked(packed) for prompt_id, packed in items[start:end]}
 
     def delete(self, prompt_ids: Collection[str]) -> None:
         """Forget entries."""
@@ -202,3 +204,8 @@ class History:
         """Forget all entries."""
         with self._lock:
             self._entries.clear()
+
+
+def _unpacked(entry: bytes) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(zlib.decompress(entry))
+    return read

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
+from av.video.reformatter import VideoReformatter
 
 from comfy_notebook.servers.embedded import metadata
 from comfy_notebook.servers.embedded.nodes.audio import add_sound, encode_sound, encoder
@@ -80,10 +81,11 @@ def _video_stream(
 
 
 def _encode(run: Run, container: OutputContainer, stream: VideoStream, images: Floats) -> None:
+    reformatter = VideoReformatter()  # PyAV keeps one with each thread otherwise, on whose end a forked child waits
     for pixels in images:
         run.check()
         frame = av.VideoFrame.from_ndarray(to_bytes(pixels[..., :3]), format="rgb24")
-        container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+        container.mux(stream.encode(reformatter.reformat(frame, format=stream.pix_fmt)))
     container.mux(stream.encode(None))
 
 

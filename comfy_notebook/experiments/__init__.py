@@ -1,0 +1,1 @@
+"""Many runs: sweeps, comparisons, and a memory of every run."""
