@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from sent import settle
 
 HOW_TO_GET_A_SERVER = (
     "no real ComfyUI: set COMFYUI_TEST_URL to the URL of one with the tiny model and previews, "
@@ -62,6 +63,7 @@ def own_surroundings(tmp_path_factory):
             if name.startswith(("COMFYUI_", "COMFY_ORG_", "COMFY_NOTEBOOK_")) and name not in OUR_OWN:
                 patch.delenv(name)
         patch.setenv("COMFY_NOTEBOOK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("COMFY_NOTEBOOK_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
         patch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path_factory.mktemp("jupyter")))
         yield
@@ -115,10 +117,11 @@ def real_comfyui_url(tmp_path_factory):
 
 @pytest.fixture
 def real_comfyui(real_comfyui_url):
-    """A real ComfyUI, for this test alone: it has one queue and one cache for all who use it."""
+    """A real ComfyUI, for this test alone and idle: it has one queue and one cache for all who use it."""
     name = hashlib.sha256(real_comfyui_url.encode()).hexdigest()[:16]
     with FileLock(Path(tempfile.gettempdir()) / f"comfyui-under-test-{name}.lock"):
         yield real_comfyui_url
+        settle(real_comfyui_url)
 
 
 @pytest.fixture(scope="session")

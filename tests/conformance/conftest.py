@@ -2,6 +2,7 @@ import os
 import time
 
 import pytest
+from sent import settle
 
 from .conformance_kit import Server
 
@@ -14,9 +15,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def server(request, comfyui):
+    settle(comfyui)
     with Server(comfyui, request.node.callspec.params["comfyui"]) as server:
         yield server
-        server.clean_up()
+    settle(comfyui)
 
 
 @pytest.fixture
