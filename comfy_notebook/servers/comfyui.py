@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.errors import (
@@ -23,10 +22,9 @@ from comfy_notebook.servers.following import Follower, Run, Watch
 from comfy_notebook.servers.http import Api
 from comfy_notebook.servers.load import Load
 from comfy_notebook.servers.outputs import Source, collect, media_of, named_file
-from comfy_notebook.servers.patience import BUSY, Patience
 from comfy_notebook.servers.places import Places
-from comfy_notebook.servers.refusals import left_out, refusal
 from comfy_notebook.servers.socket import EventSocket
+from comfy_notebook.servers.submission import STRAGGLER_SECONDS, may_still_come, submit
 from comfy_notebook.servers.uploads import Uploads
 from comfy_notebook.workflow.binding import bind
 from comfy_notebook.workflow.schema import NodeSchema, read_node
@@ -43,9 +41,6 @@ if TYPE_CHECKING:
     from comfy_notebook.workflow.files import FileValue
     from comfy_notebook.workflow.schema import Schemas
 
-_STRAGGLER_SECONDS, _STRAGGLER_LOOKS = 1.0, 4
-_UNCERTAIN = frozenset({408, 429, 500, 502, 503, 504})  # after which a submit may have come all the same
-_NEVER = float("inf")
 _log = logging.getLogger(__name__)
 
 
@@ -194,7 +189,12 @@ class ComfyUI:
         async with self._following(run, prefetch, watch, elsewhere) as follower:
             client_id = await self._client_id(run)
             follower.feed.adrift |= client_id is None
-            await self._submit(run, follower, client_id, extra_data or {})
+            try:
+                await submit(self._api, run, follower.rename, client_id, extra_data or {})
+            except ServerError as error:
+                if may_still_come(error):
+                    self.abandon(run)
+                raise
             return await self._followed(run, follower)
 
     async def find(self, prompt_id: str) -> Run:
@@ -271,7 +271,7 @@ class ComfyUI:
     async def _abandon(self, run: Run) -> None:
         await self.cancel(run.prompt_id)
         if not run.accepted:  # the submit was under way, and may yet arrive
-            await asyncio.sleep(_STRAGGLER_SECONDS)
+            await asyncio.sleep(STRAGGLER_SECONDS)
             await self.cancel(run.prompt_id)
 
     def result(self, run: Run, status: str, error: ComfyError | None) -> ExecuteResult:
@@ -323,66 +323,6 @@ class ComfyUI:
             await self._api.queue_remaining()  # says so if nobody is there at all
             run.warnings.append(f"{error.message} Progress is not shown, and its end is noticed a little later.")
             return None
-
-    async def _submit(self, run: Run, follower: Follower, client_id: str | None, extra_data: dict[str, Any]) -> None:
-        # Without a client id, a server reports no outputs of cached nodes: any id is better than none.
-        body = {"prompt": run.binding.graph, "prompt_id": run.prompt_id, "client_id": client_id or run.prompt_id}
-        body |= {"extra_data": extra_data} if extra_data else {}
-        run.began = time.monotonic()
-        attempts = Patience()
-        while True:
-            try:
-                status, answer = await self._api.submit(body)
-                break
-            except NoServerError:
-                raise
-            except ServerError as error:
-                if await self._came(error, run):
-                    run.accept()
-                    return
-                pause = attempts.pause(error.retry_after) if error.status in BUSY else None
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-        if status != 200:
-            raise refusal(answer, run.workflow)
-        run.accept()
-        run.warnings += left_out(answer.get("node_errors") or {}, run.workflow)
-        given = str(answer.get("prompt_id") or run.prompt_id)
-        if given != run.prompt_id:  # a server before 0.3.45 chooses the id itself
-            follower.rename(given)
-
-    async def _came(self, error: ServerError, run: Run) -> bool:
-        """Whether the server has the run though its answer to the submit was none: only the answer was lost.
-
-        Asked more than once, as the submit may still be on its way. If it then has not come, it shall not run unseen.
-        """
-        if error.status is not None and error.status not in _UNCERTAIN:
-            return False
-        looks, attempts = 1 if error.status in BUSY else _STRAGGLER_LOOKS, Patience()
-        while looks:
-            pause: float | None = _STRAGGLER_SECONDS / _STRAGGLER_LOOKS
-            try:
-                run.accepted = await self._knows(run.prompt_id)
-                looks -= 1
-            except ServerError:
-                pause = attempts.pause()
-            if run.accepted:
-                return True
-            if pause is None:
-                error.hint = f"{error.hint or ''} Whether run {run.prompt_id} began cannot be found out.".strip()
-                error.retry_after = _NEVER
-                break
-            await asyncio.sleep(pause)
-        if error.status not in BUSY:
-            self.abandon(run)
-        return False
-
-    async def _knows(self, prompt_id: str) -> bool:
-        """Whether the server has a run of this id, so that one with an unknown fate is not taken for unsent."""
-        running, pending = await self._api.queue()
-        queued = any(item[1] == prompt_id for item in [*running, *pending])
-        return queued or await self._api.history(prompt_id) is not None
 
     def _in_background(self, work: Any) -> None:
         task = asyncio.ensure_future(_report(work))
