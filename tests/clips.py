@@ -1,6 +1,9 @@
-"""Short videos in memory."""
+"""Short videos and sounds in memory."""
 
 import io
+import math
+import wave
+from array import array
 
 import av
 import numpy as np
@@ -23,4 +26,19 @@ def clip(container="mp4", codec="libx264", pixels="yuv420p", *, dark=0, frames=2
             quiet.sample_rate = 48000
             target.mux(audio.encode(quiet))
             target.mux(audio.encode())
+    return out.getvalue()
+
+
+def tone(seconds=2.0, rate=8000, channels=1, loud=lambda at: 0.5):
+    """A WAV of a tone whose loudness depends on the time."""
+    samples = array("h")
+    for number in range(int(seconds * rate)):
+        value = int(32767 * loud(number / rate) * math.sin(number))
+        samples.extend([value] * channels)
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
     return out.getvalue()

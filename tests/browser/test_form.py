@@ -7,6 +7,7 @@ from importlib.metadata import version
 import httpx
 import nbformat
 import pytest
+from clips import clip, tone
 from PIL import Image
 from waiting import wait_for
 
@@ -345,6 +346,54 @@ def take_files(form):
     form.page.wait_for_function(
         "() => /^form_.*png$|^ComfyUI.*png$/.test(document.querySelector('.cnbf-drop + * input').value)"
     )
+
+
+SOUND = {
+    "1": {"class_type": "LoadAudio", "_meta": {"title": "Voice"}, "inputs": {"audio": "voice.wav"}},
+    "2": {"class_type": "SaveAudio", "inputs": {"audio": ["1", 0], "filename_prefix": "form"}},
+}
+CLIP = {
+    "3": {"class_type": "LoadVideo", "_meta": {"title": "Clip"}, "inputs": {"file": "clip.mp4"}},
+    "4": {
+        "class_type": "SaveVideo",
+        "inputs": {"video": ["3", 0], "filename_prefix": "form", "format": "auto", "codec": "auto"},
+    },
+}
+
+
+def choose_file(form, label, path, about):
+    """Upload a file whose name in the workflow the server does not know, and see what it is."""
+    row = form.row(label)
+    row.locator(".cnbf-problem").wait_for()
+    row.locator("input[type=file]").set_input_files(path)
+    row.get_by_text(about).wait_for()
+    row.locator(".cnbf-drop img[src^=data]").wait_for()
+    row.locator(".cnbf-problem").wait_for(state="detached")
+
+
+def test_sounds_and_videos_are_inputs_like_pictures(played, comfyui, request):
+    has_video = request.node.callspec.params["comfyui"] == "real"  # the engine loads none
+    form, ran = played("%comfy form workflow.json", graph=SOUND | CLIP if has_video else SOUND), Ran(comfyui)
+    (form.folder / "spoken.wav").write_bytes(tone(seconds=1.5))
+    choose_file(form, "audio", form.folder / "spoken.wav", "1.5 s")
+    if has_video:
+        (form.folder / "filmed.mp4").write_bytes(clip())
+        choose_file(form, "file", form.folder / "filmed.mp4", "2.0 s")
+    form.run()
+    form.tile(1).wait_for()
+    form.cell.locator(".cnbf-result audio").wait_for()
+    assert form.cell.locator(".cnbf-result video").count() == has_video
+    form.see("media" if has_video else "embedded-media")
+    (graph,) = ran.graphs()
+    assert graph["1"]["inputs"]["audio"].startswith("spoken")
+    assert not has_video or graph["3"]["inputs"]["file"].startswith("filmed")
+
+    form.choice("audio").click()
+    form.cell.locator(".cnbf-list.cnbf-open li", has_text="result 1").first.click()
+    form.row("audio").get_by_text("1.5 s").wait_for()
+    form.run()
+    form.tile(2).wait_for()
+    assert ran.graphs()[-1]["1"]["inputs"]["audio"].startswith("form")
 
 
 @EMBEDDED

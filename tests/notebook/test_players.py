@@ -1,16 +1,13 @@
 import io
-import math
 import os
 import struct
 import subprocess
 import sys
 import time
-import wave
-from array import array
 
 import numpy as np
 import pytest
-from clips import clip
+from clips import clip, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import encoded, gradient, shown
@@ -21,21 +18,6 @@ from comfy_notebook.notebook.media.recipe import recipe_for
 
 av = pytest.importorskip("av")
 RECIPE = recipe_for(4)
-
-
-def tone(seconds=2.0, rate=8000, channels=1, loud=lambda at: 0.5):
-    """A WAV of a tone whose loudness depends on the time."""
-    samples = array("h")
-    for number in range(int(seconds * rate)):
-        value = int(32767 * loud(number / rate) * math.sin(number))
-        samples.extend([value] * channels)
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
-    return out.getvalue()
 
 
 def coded(codec, container, seconds=2, rate=48000):
