@@ -53,8 +53,8 @@ class Proxy:
         self.accepted = []
         self._sockets = set()
         self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+        # asyncio.run lets connections that were closed at the end really close
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def __enter__(self):
         self._thread.start()
@@ -64,7 +64,6 @@ class Proxy:
     def __exit__(self, *exception):
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
-        self._loop.close()
 
     def paths(self):
         return [path for _, path, _ in self.seen]
@@ -81,7 +80,7 @@ class Proxy:
             self._loop.call_soon_threadsafe(cut, here._req)
 
     async def _serve(self):
-        self._stop = asyncio.Event()
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         app = web.Application(client_max_size=200 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -93,7 +92,10 @@ class Proxy:
         async with aiohttp.ClientSession() as self._session:
             self._ready.set()
             await self._stop.wait()
+            transports = [connection.transport for connection in runner.server.connections]
             await runner.cleanup()
+            for transport in filter(None, transports):  # those of TLS wait for the client's goodbye
+                transport.abort()
 
     async def _handle(self, request):
         self.seen.append((request.method, request.path, dict(request.headers)))
