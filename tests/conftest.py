@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,7 @@ settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, where no Ctrl-C would arrive
     signal.signal(signal.SIGINT, signal.default_int_handler)
+IPYKERNELS = ("6.31.0", "7.0.1", "7.3.0", "7.4.0")
 OUR_OWN = ("COMFYUI_TEST_URL", "COMFYUI_SERVER", "COMFYUI_SERVER_VENV")
 
 
@@ -137,5 +139,20 @@ def embedded_comfyui():
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.real)])
 def comfyui(request):
-    """The URL of a ComfyUI, once for each kind."""
-    return request.getfixturevalue(f"{request.param}_comfyui")
+    """The URL of an idle ComfyUI, once for each kind."""
+    url = request.getfixturevalue(f"{request.param}_comfyui")
+    settle(url)
+    yield url
+    settle(url)
+
+
+@pytest.fixture(scope="session", params=IPYKERNELS)
+def ipykernel_folder(request, tmp_path_factory):
+    """A folder with one version of ipykernel, to stand before the installed one."""
+    root = tmp_path_factory.getbasetemp().parent
+    folder = root / f"ipykernel-{request.param}"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
+            subprocess.run([*command, "--target", str(folder), f"ipykernel=={request.param}"], check=True)
+    return folder

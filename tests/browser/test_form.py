@@ -348,6 +348,22 @@ def take_files(form):
     )
 
 
+@EMBEDDED
+@pytest.mark.parametrize("ipykernel_folder", ["6.31.0", "7.3.0"], indirect=True)
+def test_a_form_on_older_kernels(played, ipykernel_folder, comfyui, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ipykernel_folder))
+    graph = {name: node for name, node in GRAPH.items() if name not in ("10", "11")}
+    graph["9"]["inputs"]["images"] = ["8", 0]
+    told = "import ipykernel, time\nprint('on', ipykernel.__version__)\ntime.sleep(5)"
+    form, ran = played("%comfy form workflow.json", told, graph=graph), Ran(comfyui)
+    form.run()  # while a cell computes
+    form.tile(1).wait_for()
+    form.notebook.cell(2).get_by_text(f"on {ipykernel_folder.name.rpartition('-')[2]}").wait_for()
+    form.unfold("Sampler")
+    cancel_another(form, "embedded")
+    wait_for(ran.interrupted)
+
+
 SOUND = {
     "1": {"class_type": "LoadAudio", "_meta": {"title": "Voice"}, "inputs": {"audio": "voice.wav"}},
     "2": {"class_type": "SaveAudio", "inputs": {"audio": ["1", 0], "filename_prefix": "form"}},

@@ -2,7 +2,6 @@ import os
 import time
 
 import pytest
-from sent import settle
 
 from .conformance_kit import Server
 
@@ -15,10 +14,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def server(request, comfyui):
-    settle(comfyui)
     with Server(comfyui, request.node.callspec.params["comfyui"]) as server:
         yield server
-    settle(comfyui)
 
 
 @pytest.fixture

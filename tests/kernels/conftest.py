@@ -1,17 +1,13 @@
 """Real kernels of several ipykernel versions, spoken to as a front end does."""
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 
 import pytest
-from filelock import FileLock
 from jupyter_client import KernelManager
 
-VERSIONS = ("6.31.0", "7.0.1", "7.3.0", "7.4.0")
 PATIENCE = 60
 
 
@@ -99,18 +95,6 @@ class Kernel:
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
-
-
-@pytest.fixture(scope="session", params=VERSIONS)
-def ipykernel_folder(request, tmp_path_factory):
-    """A folder with one version of ipykernel, to stand before the installed one."""
-    root = tmp_path_factory.getbasetemp().parent
-    folder = root / f"ipykernel-{request.param}"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
-            subprocess.run([*command, "--target", str(folder), f"ipykernel=={request.param}"], check=True)
-    return folder
 
 
 @pytest.fixture
