@@ -91,7 +91,7 @@ class Attempt:
             result = self.server.result(self.run, status, error)
             result.warnings[:0] = self.warnings
             if not self.run.accepted:
-                result.prompt_id = result.duration = None
+                result.prompt_id = result.duration = result.seconds = None
             elif not self.run.rejoined:
                 result.duration = time.monotonic() - self.run.began  # until now, and not until its last output
             return result

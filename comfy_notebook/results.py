@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from comfy_notebook.errors import ComfyError
 
+_WAIT_SECONDS, _WAIT_PART = 1.0, 0.1  # in the queue, and of all the time: from then on it is told
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
 
 
@@ -33,7 +34,9 @@ class ExecuteResult(Shown):
     prompt_id
         The run's id on the server, or None if it was never sent.
     duration
-        Seconds from submit to last output; None if it was never sent.
+        Seconds from submit to last output, the time in the queue included; None if it was never sent.
+    seconds
+        How long the server worked on it, the time in the queue left out; None if that is not known.
     server
         Where it ran.
     images, videos, audios, files
@@ -56,6 +59,7 @@ class ExecuteResult(Shown):
     warnings: list[str] = field(default_factory=list)
     prompt_id: str | None = None
     duration: float | None = None
+    seconds: float | None = None
     server: str = ""
     images: MediaList = field(default_factory=MediaList)
     videos: MediaList = field(default_factory=MediaList)
@@ -154,6 +158,14 @@ class ExecuteResult(Shown):
         words = [f"{len(items)} {kind}{'s' if len(items) > 1 else ''}" for kind, items in kinds if items]
         return ", ".join(words) or "no outputs"
 
+    def timing(self) -> str:
+        """Say how long it took, and how much of that it waited for others: ``"14.04 s"``; "" if it was never sent."""
+        if self.duration is None:
+            return ""
+        waited = 0.0 if self.seconds is None else self.duration - self.seconds
+        told = waited >= max(_WAIT_SECONDS, _WAIT_PART * self.duration)
+        return f"{self.duration:.2f} s{f', {waited:.2f} of them in the queue' if told else ''}"
+
     def __str__(self) -> str:
         """Tell all of it as text: what ``print`` shows."""
         from comfy_notebook.notebook.show import text
@@ -161,8 +173,7 @@ class ExecuteResult(Shown):
         return text(self)
 
     def __repr__(self) -> str:
-        seconds = "" if self.duration is None else f", {self.duration:.2f} s"
-        return f"<ExecuteResult {self.status}: {self.counts()}{seconds}>"
+        return f"<ExecuteResult {self.status}: {', '.join(filter(None, [self.counts(), self.timing()]))}>"
 
 
 class ResultList(Shown, list[ExecuteResult]):
@@ -210,6 +221,8 @@ def _join(whole: ExecuteResult, part: ExecuteResult) -> None:
             getattr(whole, f"{kind}_by_var").setdefault(name, type(items)()).extend(items)
     whole.warnings += [warning for warning in part.warnings if warning not in whole.warnings]
     whole.duration = max(filter(None, (whole.duration, part.duration)), default=None)  # they were sent together
+    known = [each for each in (whole.seconds, part.seconds) if each is not None]
+    whole.seconds = sum(known) if known else None
 
 
 def same(one: Any, other: Any) -> bool:

@@ -66,7 +66,7 @@ def fill(path, count, seed=1):
         runs.append(
             (run, run_id, run_id, began, began + 9, status, 9.0, workflow, workflow, prompt, json.dumps(given),
              json.dumps({"seed": given["seed"]}), json.dumps({"3": {"seed": given["seed"]}}),
-             ERROR if status == "failed" else None, None, OUTPUTS, None, '{"number":12}', run % 500 == 0, None)
+             ERROR if status == "failed" else None, None, OUTPUTS, None, '{"number":12}', run % 500 == 0, None, 8.0)
         )  # fmt: skip
         texts.append((run, prompt, f"workflow_{workflow}.json\nblurry, low quality\nmodel_{workflow}.safetensors"))
         settings += [(run, name, name, value) for name, value in given.items()]

@@ -129,6 +129,19 @@ def test_who_asks_is_called_back(kit):
     assert ended == [result, result]
 
 
+def test_the_time_in_the_queue_is_told_apart(kit):
+    first = kit.submit(sampled(steps=1000))
+    second = kit.submit(sampled(steps=1))
+    third = kit.submit(sampled(steps=1))
+    wait_for(lambda: third.ahead is not None)
+    third.cancel()
+    one, other = first.result(), second.result()
+    assert 0.2 < one.seconds <= one.duration + 0.5
+    assert other.seconds < one.seconds < other.duration
+    assert other.duration - other.seconds > 0.9 * one.seconds
+    assert (third.result().seconds, third.result().status) == (None, "cancelled")
+
+
 def test_a_cancelled_job_keeps_what_it_had(kit, comfyui):
     job = kit.submit(long_run())
     wait_for(lambda: job.media)

@@ -23,7 +23,7 @@ CHANGES = (  # with the time, the machine, and the versions of libraries
     (re.compile(r"\b\d+(\.\d+)? (bytes|KB|MB)\b"), "SIZE"),
     # where scikit-image is installed, and where it is not
     (re.compile(r", SSIM \d\.\d+|\s+\(SSIM\s+takes\s+scikit-image,\s+which\s+is\s+not\s+installed\)"), ""),
-    (re.compile(r"\b\d+\.\d{4,}\b|\b\d+(\.\d+)? (%|dB)"), "NUMBER"),
+    (re.compile(r"\b\d+\.\d{3,}\b|\b\d+(\.\d+)? (%|dB)"), "NUMBER"),
     (re.compile(r"\b(x86_64|aarch64|arm64|AMD64)\b"), "MACHINE"),
     (re.compile(r"ComfyUI_temp_\w+|[?&]rand=[\d.]+"), "TEMP"),
     (re.compile(r"_\d{5}_\.(?=png|mp4)"), "_COUNT."),  # by the server, of several by each for itself

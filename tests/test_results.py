@@ -10,6 +10,7 @@ from comfy_notebook import ExecuteResult, Media, MediaError, NodeError, errors
 from comfy_notebook.cache import default_cache
 from comfy_notebook.errors import ComfyError, Problem
 from comfy_notebook.media import MediaList
+from comfy_notebook.results import ResultList
 
 
 class Store:
@@ -141,6 +142,15 @@ def test_a_result_tells_its_counts():
     result = ExecuteResult("completed", images=MediaList([media(), media()]), texts=["x"], duration=1.234)
     assert repr(result) == "<ExecuteResult completed: 2 images, 1 text, 1.23 s>"
     assert ExecuteResult("completed").counts() == "no outputs"
+
+
+def test_a_result_tells_a_wait_that_matters():
+    assert ExecuteResult("failed").timing() == ""
+    assert ExecuteResult("completed", duration=14.0, seconds=1.25).timing() == "14.00 s, 12.75 of them in the queue"
+    assert ExecuteResult("completed", duration=14.0, seconds=12.75).timing() == "14.00 s"
+    assert ExecuteResult("completed", duration=0.2, seconds=0.01).timing() == "0.20 s"
+    both = ResultList(ExecuteResult("completed", duration=each, seconds=1.0) for each in (1.0, 2.0)).joined()
+    assert (both.duration, both.seconds, both.timing()) == (2.0, 2.0, "2.00 s")
 
 
 def test_a_failure_holds_its_error():

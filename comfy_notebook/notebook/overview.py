@@ -64,11 +64,11 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, str, str]]:
     rows = [("status", a.status, b.status), ("server", a.server, b.server)]
     rows = [row for row in rows if row[1] != row[2]]
     rows += [(name, _written(one), _written(other)) for name, (one, other) in comparison.differences.items()]
-    return [*rows, ("duration", _seconds(a.duration), _seconds(b.duration))]
+    return [*rows, ("time", _seconds(a.seconds), _seconds(b.seconds))]
 
 
-def _seconds(duration: float | None) -> str:
-    return "—" if duration is None else f"{duration:.2f} s"
+def _seconds(seconds: float | None) -> str:
+    return "—" if seconds is None else f"{seconds:.2f} s"
 
 
 def _written(value: Any) -> str:

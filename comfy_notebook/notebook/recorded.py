@@ -82,7 +82,7 @@ def _rows(records: RecordList) -> list[Row]:
             short(record.workflow, _WORKFLOW_WIDTH),
             _params(record, telling[record.digest]),
             f"{MARKS.get(record.status, '')} {record.status}",
-            f"{record.duration:.1f} s" if record.duration is not None else "",
+            _time(record),
             short(record.error.message, _ERROR_WIDTH) if record.error else "",
             " ".join([*(["★"] if record.starred else []), *record.tags]),
             look,
@@ -90,6 +90,12 @@ def _rows(records: RecordList) -> list[Row]:
         for place, (record, look) in enumerate(zip(records, looks, strict=True))
     ]
     return rows[::-1]
+
+
+def _time(record: Record) -> str:
+    """Say how long the server worked on it, or else how long it took."""
+    seconds = record.duration if record.seconds is None else record.seconds
+    return "" if seconds is None else f"{seconds:.1f} s"
 
 
 def _telling(records: Sequence[Record]) -> dict[str | None, set[str]]:

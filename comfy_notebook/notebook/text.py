@@ -101,8 +101,8 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def _headline(result: ExecuteResult) -> str:
-    seconds = "" if result.duration is None else f" in {result.duration:.2f} s"
-    done = f"{result.status.capitalize()}{seconds}"
+    timing = result.timing()
+    done = f"{result.status.capitalize()}{f' in {timing}' if timing else ''}"
     if not result.server:
         return f"{done}: {result.counts()}"
     line = f"{done} on {_inline(result.server)}: {result.counts()}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _PREVIEW, _PREVIEW_WITH_METADATA = 1, 4
+_LATEST = 1e15  # milliseconds; what is beyond is no time
 _IMAGE_STARTS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"RIFF": "image/webp"}
 
 
@@ -36,7 +37,9 @@ class QueueStatus(Event):
 
 @dataclass(frozen=True, slots=True)
 class Started(Event):
-    """The run left the queue."""
+    """The run left the queue; ``stamp`` is when, in seconds by the server's clock, None if it does not say."""
+
+    stamp: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +93,24 @@ class Preview(Event):
 
 @dataclass(frozen=True, slots=True)
 class Succeeded(Event):
-    """All nodes ran."""
+    """All nodes ran; ``stamp`` as in :class:`Started`."""
+
+    stamp: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """A node raised an exception; ``data`` is the message as it came."""
+    """A node raised an exception; ``data`` is the message as it came, ``stamp`` as in :class:`Started`."""
 
     data: Mapping[str, Any] = field(repr=False)
+    stamp: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted(Event):
-    """The run was interrupted."""
+    """The run was interrupted; ``stamp`` as in :class:`Started`."""
+
+    stamp: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +164,12 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def stamp_of(data: Mapping[str, Any]) -> float | None:
+    """Return when a message was made, in seconds by the server's clock; None if it does not say."""
+    milliseconds = data.get("timestamp")
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) and 0 <= milliseconds < _LATEST else None
+
+
 def _executing(data: Mapping[str, Any], prompt_id: str | None) -> Event | None:
     node = data["node"]
     if node is None:
@@ -186,7 +200,7 @@ def _node_states(data: Mapping[str, Any], prompt_id: str | None) -> Event:
 
 _READERS: dict[str, Callable[[Mapping[str, Any], str | None], Event | None]] = {
     "status": lambda data, _: QueueStatus(None, int(data["status"]["exec_info"]["queue_remaining"])),
-    "execution_start": lambda _, prompt_id: Started(prompt_id),
+    "execution_start": lambda data, prompt_id: Started(prompt_id, stamp_of(data)),
     "execution_cached": lambda data, prompt_id: Cached(prompt_id, tuple(map(str, data["nodes"]))),
     "executing": _executing,
     "progress": lambda data, prompt_id: NodeProgress(
@@ -194,7 +208,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str | None], Event | None]] = {
     ),
     "progress_state": _node_states,
     "executed": _executed,
-    "execution_success": lambda _, prompt_id: Succeeded(prompt_id),
-    "execution_error": lambda data, prompt_id: Failed(prompt_id, data),
-    "execution_interrupted": lambda _, prompt_id: Interrupted(prompt_id),
+    "execution_success": lambda data, prompt_id: Succeeded(prompt_id, stamp_of(data)),
+    "execution_error": lambda data, prompt_id: Failed(prompt_id, data, stamp_of(data)),
+    "execution_interrupted": lambda data, prompt_id: Interrupted(prompt_id, stamp_of(data)),
 }

@@ -77,11 +77,19 @@ class Run:
     began: float = field(default_factory=time.monotonic)
 
     @property
-    def seconds(self) -> float | None:
+    def duration(self) -> float | None:
         """From submit to last output, or until now; as the server says of one that was rejoined, if it does."""
         if self.rejoined:
             return self.state.server_seconds
         return (self.state.last_output or time.monotonic()) - self.began
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the server worked on it, or does until now; None while it waits, and where that was not heard."""
+        state = self.state
+        if state.server_seconds is not None or state.began is None:
+            return state.server_seconds
+        return time.monotonic() - state.began
 
     @property
     def cached(self) -> set[str]:

@@ -20,11 +20,12 @@ from comfy_notebook.servers.events import (
     Preview,
     Started,
     Succeeded,
+    stamp_of,
 )
 from comfy_notebook.workflow.graph import is_link
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from comfy_notebook.workflow.graph import Graph
 
@@ -53,10 +54,12 @@ class RunState:
         Whether the server has said that the run has ended.
     began
         The monotonic time at which it left the queue; None before, and where that was not heard.
+    began_stamp
+        The same by the server's clock.
     current_began
         The monotonic time at which the running node began; None if that was not heard.
     server_seconds
-        How long it ran by the server's clock, from its history; None if that does not say.
+        How long it ran by the server's clock; None until it has ended, and if the server does not say.
     """
 
     outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -73,14 +76,15 @@ class RunState:
     over: bool = False
     last_output: float | None = None
     began: float | None = None
+    began_stamp: float | None = None
     current_began: float | None = None
     server_seconds: float | None = None
 
     def apply(self, event: Event) -> None:  # noqa: C901 - one case a kind of event
         """Take one event into account."""
         match event:
-            case Started():
-                self.started = True
+            case Started(stamp=stamp):
+                self.started, self.began_stamp = True, stamp
                 self.began = time.monotonic()
             case Cached(nodes=nodes):
                 self.cached = frozenset(nodes)
@@ -95,12 +99,15 @@ class RunState:
                 self._take_output(node, display, output)
             case Preview():
                 self.preview = event
-            case Failed(data=data):
+            case Failed(data=data, stamp=stamp):
                 self._take_failure(data)
-            case Interrupted():
+                self._take_end(stamp)
+            case Interrupted(stamp=stamp):
                 self.verdict = "cancelled"
-            case Succeeded():
+                self._take_end(stamp)
+            case Succeeded(stamp=stamp):
                 self.verdict = self.verdict or "completed"
+                self._take_end(stamp)
             case Ended():
                 self.over = True
 
@@ -119,7 +126,9 @@ class RunState:
         pairs = (
             [each for each in listed if isinstance(each, list) and len(each) == 2] if isinstance(listed, list) else []
         )
-        self.server_seconds = _seconds_between([data for _, data in pairs if isinstance(data, dict)])
+        stamps = [stamp for _, data in pairs if isinstance(data, dict) and (stamp := stamp_of(data)) is not None]
+        if len(stamps) > 1:
+            self.server_seconds = _lasting(min(stamps), max(stamps))
         for kind, data in pairs:
             if kind == "execution_error" and isinstance(data, dict):
                 self._take_failure(data)
@@ -128,6 +137,10 @@ class RunState:
         if self.verdict is None:
             self.verdict = "failed" if status.get("status_str") == "error" else "completed"
         self.over = True
+
+    def _take_end(self, stamp: float | None) -> None:
+        if stamp is not None and self.began_stamp is not None:
+            self.server_seconds = _lasting(self.began_stamp, stamp)
 
     def _begin(self, node: str, display: str) -> None:
         if display != node:
@@ -178,7 +191,6 @@ def passed_over(graph: Graph, settled: Collection[str], begun: Collection[str]) 
     return over
 
 
-def _seconds_between(messages: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the time from the first message to the last, whose stamps are in milliseconds."""
-    stamps = [data["timestamp"] for data in messages if isinstance(data.get("timestamp"), int | float)]
-    return (max(stamps) - min(stamps)) / 1000 if len(stamps) > 1 else None
+def _lasting(began: float, ended: float) -> float:
+    """Return the seconds between two stamps, which are in milliseconds."""
+    return max(0.0, round(ended - began, 3))

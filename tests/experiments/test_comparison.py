@@ -37,7 +37,7 @@ def test_two_results_are_compared_by_what_differs(kit):
     assert repr(told) == "<Comparison: 1 pair, 1 parameter differs>"
     text = str(told)
     assert re.search(r"color +0 +3355443\n", text)
-    assert re.search(r"duration +\d+\.\d\d s +\d+\.\d\d s\n", text)
+    assert re.search(r"time +\d+\.\d\d s +\d+\.\d\d s\n", text)
     assert "cover: mean absolute difference 20 %" in text
 
 

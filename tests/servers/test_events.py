@@ -33,7 +33,9 @@ def frame(kind, **data):
     ("text", "event"),
     [
         (frame("status", status={"exec_info": {"queue_remaining": 2}}, sid="x"), QueueStatus(None, 2)),
-        (frame("execution_start", prompt_id=RUN, timestamp=1), Started(RUN)),
+        (frame("execution_start", prompt_id=RUN, timestamp=1), Started(RUN, 0.001)),
+        (frame("execution_start", prompt_id=RUN, timestamp="soon"), Started(RUN)),
+        (frame("execution_success", prompt_id=RUN, timestamp=10**400), Succeeded(RUN)),
         (frame("execution_cached", nodes=["1", "2"], prompt_id=RUN), Cached(RUN, ("1", "2"))),
         (frame("executing", node="3", display_node="1", prompt_id=RUN), Executing(RUN, "3", "1")),
         (frame("executing", node="3"), Executing(None, "3", "3")),

@@ -57,6 +57,13 @@ def test_an_interrupted_run():
     assert after(Started(RUN), Interrupted(RUN), Ended(RUN)).verdict == "cancelled"
 
 
+@pytest.mark.parametrize("end", [Succeeded(RUN, 12.5), Failed(RUN, {}, 12.5), Interrupted(RUN, 12.5)])
+def test_how_long_it_ran_is_what_the_server_says(end):
+    assert after(Started(RUN, 10.0), end).server_seconds == 2.5
+    assert after(Started(RUN, 13.0), end).server_seconds == 0  # its clock was set back
+    assert after(Started(RUN), end).server_seconds is None
+
+
 def test_a_success_does_not_undo_a_failure():
     state = after(Started(RUN), Failed(RUN, {"exception_type": "ValueError"}), Succeeded(RUN), Ended(RUN))
     assert state.verdict == "failed"

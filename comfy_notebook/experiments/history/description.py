@@ -140,6 +140,7 @@ def outcome(result: ExecuteResult, secrets: Secrets) -> dict[str, Any]:
     return {
         "status": result.status,
         "duration": result.duration,
+        "seconds": result.seconds,
         "error": secrets.cleaned(to_json(_error(result.error))) if result.error is not None else None,
         "warnings": secrets.cleaned(to_json(result.warnings)) if result.warnings else None,
         "outputs": zlib.compress(outputs.encode(), 1) if len(outputs) <= _LARGEST_OUTPUTS else None,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FORMAT = "comfy_notebook history 1"
 ABOUT, RUNS = "about.json", "runs.jsonl"
 COLUMNS = (
-    *("run_id", "prompt_id", "began", "ended", "status", "duration", "prompt", "params", "seeds", "patch", "error"),
-    *("warnings", "cell", "starred"),
+    *("run_id", "prompt_id", "began", "ended", "status", "duration", "seconds", "prompt", "params", "seeds", "patch"),
+    *("error", "warnings", "cell", "starred"),
 )
 _TOGETHER = 200  # runs
 

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
     from comfy_notebook.experiments.history.records import Record
 
-_COLUMNS = ("when", "status", "workflow", "server", "duration", "prompt_id", "notebook", "starred", "tags", "error")
+_COLUMNS = (
+    "when",
+    "status",
+    "workflow",
+    "server",
+    "duration",
+    "seconds",
+    "prompt_id",
+    "notebook",
+    "starred",
+    "tags",
+    "error",
+)
 
 
 def frame(records: Iterable[Record]) -> DataFrame:

@@ -51,6 +51,7 @@ def checked(told: dict[str, Any]) -> Incoming:
         None if told["ended"] is None else _seconds(told["ended"]),
         status,
         None if told["duration"] is None else _seconds(told["duration"]),
+        None if told.get("seconds") is None else _seconds(told["seconds"]),  # earlier versions did not tell
         _text(told["prompt"]),
         _json(told["params"], _is_mapping),
         _json(told["seeds"], _is_mapping),

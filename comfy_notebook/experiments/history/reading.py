@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from comfy_notebook.experiments.history.store import Store
     from comfy_notebook.workflow.graph import Graph
 
-_COLUMNS = """runs.id, run_id, prompt_id, began, ended, status, duration, server, address, name, notebook, prompt,
-    params, seeds, error, cell, starred, program, workflow, workflows.digest AS digest"""
+_COLUMNS = """runs.id, run_id, prompt_id, began, ended, status, duration, seconds, server, address, name, notebook,
+    prompt, params, seeds, error, cell, starred, program, workflow, workflows.digest AS digest"""
 _TABLES = "runs JOIN origins ON origins.id = runs.origin LEFT JOIN workflows ON workflows.id = runs.workflow"
 OLDEST_FIRST, NEWEST_FIRST = "began, runs.id", "began DESC, runs.id DESC"
 _TOGETHER = 256  # rows that are completed at once

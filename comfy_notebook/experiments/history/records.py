@@ -70,8 +70,8 @@ class Record(Shown):
         Where it ran.
     status : str
         "completed", "failed", "cancelled"; "running" while its program lives, else "unfinished".
-    duration : float or None
-        Seconds from submit to last output.
+    duration, seconds : float or None
+        Seconds from submit to last output, and those in which the server worked on it.
     prompt_id : str or None
         Its id on the server; None if it was never sent.
     notebook : str or None
@@ -95,6 +95,7 @@ class Record(Shown):
         self.server: str = row["server"]
         self.address: str = row["address"]
         self.duration: float | None = row["duration"]
+        self.seconds: float | None = row["seconds"]
         self.notebook: str | None = row["notebook"] or None
         self.starred = bool(row["starred"])
 
@@ -184,6 +185,7 @@ class Record(Shown):
             warnings=from_json(details["warnings"], []),
             prompt_id=self.prompt_id,
             duration=self.duration,
+            seconds=self.seconds,
             server=self.server,
             outputs=unpacked(details["outputs"], {}),
             params=dict(self.params),
@@ -318,7 +320,7 @@ class RecordList(Shown, list[Record]):
     def to_dataframe(self) -> DataFrame:
         """Return a table with a row a run, the newest last.
 
-        Its columns are ``when``, ``status``, ``workflow``, ``server``, ``duration`` in seconds, ``prompt_id``,
+        Its columns are ``when``, ``status``, ``workflow``, ``server``, ``duration`` and ``seconds``, ``prompt_id``,
         ``notebook``, ``starred``, ``tags`` and ``error``, and one for each parameter, which goes by its name, with
         ``param.`` before it where that is one of these.
 

@@ -64,6 +64,10 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE thumbnails (
             digest TEXT PRIMARY KEY, content BLOB NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL)""",
     ),
+    (
+        # How long the server worked on a run; duration has the time in the queue as well.
+        "ALTER TABLE runs ADD COLUMN seconds REAL",
+    ),
 )
 VERSION = len(_STEPS)
 _INDEX = """CREATE VIRTUAL TABLE IF NOT EXISTS found

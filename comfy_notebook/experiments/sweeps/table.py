@@ -26,7 +26,7 @@ def _row(cell: Cell, varied: list[str], seeds: dict[str, int]) -> dict[str, Any]
     if result is None:
         return row
     return row | {
-        "seconds": result.duration,
+        "seconds": result.seconds,
         "error": result.error.message if result.error is not None else None,
         "images": list(map(str, result.images)),
         "videos": list(map(str, result.videos)),

@@ -82,7 +82,7 @@ class Shown:
 def tile(number: int, result: ExecuteResult) -> dict[str, Any]:
     """Return what the row shows of a result; blocking, as its picture may have to be fetched."""
     media = next((media for media in result.media if media.kind in ("image", "video", "audio")), None)
-    seconds = f"{result.duration:.1f} s" if result.duration is not None else ""
+    seconds = f"{result.seconds:.1f} s" if result.seconds is not None else ""
     words = [f"Result {number}: {result.status}", seconds, *seeds_of(result)]
     prompt = short(str(result.params.get("prompt") or ""), 200)
     return {

@@ -176,12 +176,7 @@ def _heading(title: str, items: Sequence[Item], texts: Sequence[str]) -> Markup:
 
 def _footer(result: ExecuteResult, about: Iterable[str], more: Markup = EMPTY) -> Markup:
     status = Markup("<strong>{} {}</strong>").format(MARKS.get(result.status, ""), result.status)
-    parts = []
-    if result.duration is not None:
-        parts.append(f"{result.duration:.2f} s")
-    if result.server:
-        parts.append(result.server)
-    parts += about
+    parts = [*filter(None, [result.timing(), result.server]), *about]
     if not result.media and not result.texts and result.status == "completed":
         parts.append("no outputs")
     return Markup('<div class="cnb-foot cnb-faint" style="margin-top:10px;padding-top:6px">{}{}{}{}</div>').format(
