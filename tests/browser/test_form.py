@@ -349,8 +349,8 @@ def take_files(form):
 
 
 @EMBEDDED
-@pytest.mark.parametrize("ipykernel_folder", ["6.31.0", "7.3.0"], indirect=True)
-def test_a_form_on_older_kernels(played, ipykernel_folder, comfyui, monkeypatch):
+@pytest.mark.parametrize("ipykernel_folder", ["6.31.0"], indirect=True)  # the one least like today's
+def test_a_form_on_an_older_kernel(played, ipykernel_folder, comfyui, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ipykernel_folder))
     graph = {name: node for name, node in GRAPH.items() if name not in ("10", "11")}
     graph["9"]["inputs"]["images"] = ["8", 0]
