@@ -75,6 +75,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._turn = threading.Lock()  # of the thread that writes: one that begins while another ends waits for it
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._writing: Writing | None = None
@@ -147,19 +148,22 @@ class Store:
     # -- writing, on the writer's thread -------------------------------------------------------------
 
     def _serve(self) -> None:
-        while self._commit_some():
-            pass
-        if self._writing is not None:
-            self._writing.connection.close()
-            self._writing = None
+        with self._turn:
+            while self._commit_some():
+                pass
+            self._give_up()
 
     def _commit_some(self) -> bool:
-        """Wait for something to be written, and write it and what has come with it; return whether to go on."""
+        """Wait for something to be written, and write it and what has come with it; return whether to go on.
+
+        What comes after the word that it is enough is the next thread's.
+        """
         batch = [self._queue.get()]
-        while len(batch) < _BATCH and not self._queue.empty():
+        while batch[-1] is not None and len(batch) < _BATCH and not self._queue.empty():
             batch.append(self._queue.get())
-        self._commit([work for work in batch if work is not None])
-        return None not in batch
+        if works := [work for work in batch if work is not None]:
+            self._commit(works)
+        return batch[-1] is not None
 
     def _commit(self, batch: list[_Work]) -> None:
         """Do all of a batch in one transaction, or tell all of them that it cannot be done."""

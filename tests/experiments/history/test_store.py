@@ -7,9 +7,11 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 from graphs import picture
+from waiting import wait_for
 
 from comfy_notebook import ComfyKit, HistoryError, history
 from comfy_notebook.experiments.history import recording, schema
@@ -195,3 +197,28 @@ def test_without_the_index_texts_are_found_all_the_same(kit, monkeypatch):
     kit.run(picture())  # with it again, and with what was written meanwhile
     assert default_store().indexed
     assert len(history.search("workflow")) == 2
+
+
+def test_a_write_after_the_close_waits_for_what_is_being_written(data_folder):
+    store = default_store()
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_writing):
+        begun.set()
+        assert go.wait(10)
+        return threading.current_thread()
+
+    first = store.write(slow)
+    assert begun.wait(10)
+    closing = threading.Thread(target=store.close)
+    closing.start()
+    wait_for(lambda: store._thread is None)
+    second = store.write(lambda writing: (threading.current_thread(), writing.program))
+    with pytest.raises(TimeoutError):
+        second.result(0.3)
+    go.set()
+    assert second.result(10)[0] is not first.result(10)
+    closing.join(10)
+    assert not first.result().is_alive()
+    store.close()
+    assert not second.result()[0].is_alive()
