@@ -232,7 +232,8 @@ def test_a_hostile_export_writes_nothing_that_is_not_a_run(kit, tmp_path, elsewh
     before = {*tmp_path.rglob("*")}
     with contextlib.suppress(HistoryError):
         history.import_(path)
-    made = {entry.relative_to(tmp_path).parts[0] for entry in {*tmp_path.rglob("*")} - before}
+    new = {entry for entry in {*tmp_path.rglob("*")} - before if not entry.name.startswith("history.sqlite")}
+    made = {entry.relative_to(tmp_path).parts[0] for entry in new}  # the history may still be written, by its thread
     assert made <= {"elsewhere", "other cache"}
     for record in history:
         assert record.status == "completed"
