@@ -90,11 +90,11 @@ def test_the_next_cell_is_there_and_works(shown):
         cell = page.locator(".jp-CodeCell").last
         cell.scroll_into_view_if_needed()
         assert cell.locator(".jp-OutputArea-output").inner_text().strip() == "'the cell after it'"
-        cell.locator(".cm-content").click(timeout=5000)
+        cell.locator(".cm-content").click()
         page.keyboard.type("# typed")
         assert "# typed" in cell.locator(".cm-content").inner_text()
     elif shown.name == "hostile-nbconvert":
-        page.get_by_text("the cell after it").last.click(timeout=5000)
+        page.get_by_text("the cell after it").last.click()
     else:
-        page.locator("#after").click(timeout=5000)
+        page.locator("#after").click()
         assert page.locator("#after").inner_text() == "pressed"
