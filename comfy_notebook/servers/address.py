@@ -96,7 +96,16 @@ def shown(url: str) -> str:
 
 def has_login(url: str) -> bool:
     """Whether a URL has a user and a password for its server."""
-    return "@" in url.rpartition("://")[2].partition("/")[0]
+    return "@" in _authority(url)
+
+
+def login_of(url: str) -> str:
+    """Return the user and password in a URL, as ``user:password``; "" if there are none."""
+    return _authority(url).rpartition("@")[0]
+
+
+def _authority(url: str) -> str:
+    return url.rpartition("://")[2].partition("/")[0]
 
 
 def read_cookies(text: str) -> str:

@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from comfy_notebook.cache import default_cache
+from comfy_notebook.saving import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +28,8 @@ _TOGETHER = 200  # runs
 
 def export(store: Store, runs: list[int], path: Path) -> Path:
     """Write runs into a zip, replacing what is there; OSError if it cannot be written."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+    with Draft(path.parent) as draft:
+        with zipfile.ZipFile(draft.file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(ABOUT, json.dumps({"format": FORMAT}))
             digests, workflows = set[str](), set[int]()
             with archive.open(RUNS, "w", force_zip64=True) as lines:
@@ -40,9 +40,7 @@ def export(store: Store, runs: list[int], path: Path) -> Path:
                         lines.write(f"{json.dumps(told)}\n".encode())
             _write_workflows(store, workflows, archive)
             _write_contents(store, digests, archive)
-        return partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        return draft.replace(path)
 
 
 def _told(store: Store, runs: list[int]) -> Iterator[dict[str, Any]]:

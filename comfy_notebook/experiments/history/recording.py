@@ -29,7 +29,7 @@ from comfy_notebook.experiments.history.privacy import Secrets
 from comfy_notebook.experiments.history.store import default_store
 from comfy_notebook.experiments.history.writing import Beginning, delete_runs, end_run, insert_run, note_digest
 from comfy_notebook.results import CANCELLED
-from comfy_notebook.servers.address import shown
+from comfy_notebook.servers.address import login_of, shown
 from comfy_notebook.servers.builtin import LABEL
 from comfy_notebook.servers.connections import EMBEDDED
 from comfy_notebook.workflow.binding import Binding
@@ -88,7 +88,7 @@ class _Telling:
     def __init__(self, access: Access, attempt: Attempt) -> None:
         keeper.make_way()
         self._attempt = attempt
-        self._secrets = Secrets([access.api_key, access.cookies, access.partner_key, *map(_credentials, access.wanted)])
+        self._secrets = Secrets([access.api_key, access.cookies, access.partner_key, *map(login_of, access.wanted)])
         self._store = default_store()
         self._learner = _Learner(self._store)
 
@@ -279,11 +279,6 @@ def _name(source: Any) -> str:
     if isinstance(source, str | PurePath) and not str(source).lstrip().startswith(("{", "[")):
         return PurePath(shown(str(source)).partition("?")[0]).name[:200]
     return str(getattr(source, "name", "") or "the workflow")
-
-
-def _credentials(url: str) -> str:
-    """Return the user and password in a URL; "" if there are none."""
-    return url.rpartition("://")[2].partition("/")[0].rpartition("@")[0]
 
 
 def _heed(future: concurrent.futures.Future[Any], store: Store) -> None:
