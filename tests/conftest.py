@@ -146,6 +146,19 @@ def comfyui(request):
     settle(url)
 
 
+@pytest.fixture
+def nothing_goes_on():
+    """End the jobs that a test leaves."""
+    from comfy_notebook.jobs import underway
+
+    yield
+    left = underway()
+    for job in left:
+        job.cancel()
+    for job in left:
+        job.result(10)
+
+
 @pytest.fixture(scope="session", params=IPYKERNELS)
 def ipykernel_folder(request, tmp_path_factory):
     """A folder with one version of ipykernel, to stand before the installed one."""

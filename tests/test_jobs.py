@@ -27,22 +27,13 @@ from comfy_notebook.servers.events import (
     Succeeded,
 )
 
+pytestmark = pytest.mark.usefixtures("nothing_goes_on")
 LONG = 10_000  # steps: minutes
 
 
 @pytest.fixture
 def kit(comfyui):
     return ComfyKit(comfyui)
-
-
-@pytest.fixture(autouse=True)
-def nothing_goes_on():
-    yield
-    left = underway()
-    for job in left:
-        job.cancel()
-    for job in left:
-        job.result(10)
 
 
 def long_run(steps=LONG):

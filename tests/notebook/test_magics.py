@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+from cells import run
 from graphs import loaded, picture
 from IPython.core.error import UsageError
 from PIL import Image
@@ -13,21 +14,11 @@ GRAPH = picture(color=0)
 
 
 @pytest.fixture
-def ip(shell, embedded_comfyui, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def ip(ready, tmp_path):
     (tmp_path / "workflow.json").write_text(json.dumps(GRAPH))
     (tmp_path / "my flow.json").write_text(json.dumps(GRAPH))
     (tmp_path / "load.json").write_text(json.dumps(loaded("$~image")))
-    shell.run_line_magic("load_ext", "comfy_notebook")
-    shell.run_line_magic("config", f"ComfyMagics.server = '{embedded_comfyui}'")
-    return shell
-
-
-def run(ip, cell):
-    """Run a cell as a user does; return its value, or raise what it raised."""
-    outcome = ip.run_cell(cell)
-    outcome.raise_error()
-    return outcome.result
+    return ready
 
 
 def test_a_cell_runs_a_workflow_with_the_values_of_its_body(ip):

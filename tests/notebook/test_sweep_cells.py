@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from cells import run
 from graphs import picture, sampled
 from IPython.core.error import UsageError
 from jupyter_client import KernelManager
@@ -18,18 +19,9 @@ def own_history(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def ip(shell, embedded_comfyui, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def ip(ready, tmp_path):
     (tmp_path / "workflow.json").write_text(json.dumps(picture(color=0)))
-    shell.run_line_magic("load_ext", "comfy_notebook")
-    shell.run_line_magic("config", f"ComfyMagics.server = '{embedded_comfyui}'")
-    return shell
-
-
-def run(ip, cell):
-    outcome = ip.run_cell(cell)
-    outcome.raise_error()
-    return outcome.result
+    return ready
 
 
 def test_what_varies_makes_a_sweep(ip, capsys):

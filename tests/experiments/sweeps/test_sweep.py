@@ -12,19 +12,9 @@ from waiting import wait_for
 
 from comfy_notebook import ComfyKit, ParameterError, SweepResult, sweep, vary
 from comfy_notebook.experiments.sweeps import preparing
-from comfy_notebook.jobs import underway
 
+pytestmark = pytest.mark.usefixtures("nothing_goes_on")
 LONG = 9_000  # steps: minutes
-
-
-@pytest.fixture(autouse=True)
-def nothing_goes_on():
-    yield
-    left = underway()
-    for job in left:
-        job.cancel()
-    for job in left:
-        job.result(10)
 
 
 def colors(result):
